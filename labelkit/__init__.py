@@ -1,0 +1,84 @@
+"""labelkit: convert, validate and pre-label computer-vision annotations.
+
+The names below are the public library; each is imported when first used, so that
+``import labelkit`` costs nothing and the command line starts at once.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from labelkit.errors import (
+        BadRecordsError,
+        DestinationError,
+        FormatError,
+        LabelkitError,
+        LossError,
+        RecordError,
+        UsageError,
+    )
+    from labelkit.findings import Finding
+    from labelkit.loss import fit, fit_header
+    from labelkit.model import (
+        BoundingBox,
+        Box,
+        Category,
+        Cell,
+        Header,
+        Image,
+        ImageLabel,
+        Instance,
+        InstanceMap,
+        Mask,
+        Polygons,
+        Record,
+        Rle,
+        SemanticMap,
+    )
+    from labelkit.pipeline import Dataset, Report, convert, open_dataset
+    from labelkit.visible import same
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BadRecordsError",
+    "BoundingBox",
+    "Box",
+    "Category",
+    "Cell",
+    "Dataset",
+    "DestinationError",
+    "Finding",
+    "FormatError",
+    "Header",
+    "Image",
+    "ImageLabel",
+    "Instance",
+    "InstanceMap",
+    "LabelkitError",
+    "LossError",
+    "Mask",
+    "Polygons",
+    "Record",
+    "RecordError",
+    "Report",
+    "Rle",
+    "SemanticMap",
+    "UsageError",
+    "convert",
+    "fit",
+    "fit_header",
+    "open_dataset",
+    "same",
+]
+
+_HOMES = ("model", "errors", "findings", "visible", "loss", "pipeline")
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        for home in _HOMES:
+            module = import_module(f"labelkit.{home}")
+            if name in vars(module):
+                return vars(module)[name]
+    raise AttributeError(f"module 'labelkit' has no attribute {name!r}")

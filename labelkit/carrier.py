@@ -1,0 +1,385 @@
+"""The carrier: one sidecar beside a converted data set that brings back what the target has no field for.
+
+``<folder>/labelkit.jsonl`` (for a single file ``<file>.labelkit.jsonl``). Its first line holds the source's
+header and what the target showed of it; each further line holds a source record, and what the target showed
+of it. On the way back three states are compared, per value: what was shown then, what is shown now, and what
+the source said. **A source value returns only where what is shown is unchanged**; so wherever a human moved,
+relabelled, deleted or added something, the human wins. Delete the sidecar and nothing breaks.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from labelkit.canonical import decode_record, encode_record
+from labelkit.geometry import rle
+from labelkit.geometry.boxes import box_iou
+from labelkit.loss import Fitted
+from labelkit.model import Cell, Header, Image, ImageLabel, InstanceMap, Object, PixelMap, Record
+from labelkit.pixels import mask_runs, rle_mask
+from labelkit.visible import FIELDS, visible, visible_header
+
+VERSION = 1
+_IOU = 0.5
+_Shown = dict[str, Any]
+
+
+def carrier_path(target: Path) -> Path:
+    """Where the carrier of a data set lies: in its folder, or beside its single file."""
+    return target / "labelkit.jsonl" if target.is_dir() else target.with_name(f"{target.name}.labelkit.jsonl")
+
+
+class CarrierWriter:
+    """Writes the carrier of a data set piece by piece; ``finish`` joins the pieces, or writes nothing."""
+
+    def __init__(self, path: Path, source: Header, shown: Header) -> None:
+        self.path = path
+        self.pieces = path.with_name(f".{path.name}.pieces")
+        self.source = source
+        self.shown = shown
+
+    def write(self, part: int, pairs: Iterable[tuple[Record, Fitted]]) -> None:
+        """Keep the source of every record that lost something on its way to the target."""
+        self.pieces.mkdir(parents=True, exist_ok=True)
+        with (self.pieces / f"{part:08}").open("wb") as stream:
+            for source, fitted in pairs:
+                if fitted.findings:
+                    stream.write(_line(source, fitted))
+
+    def finish(self) -> None:
+        """Join the pieces. A data set that lost nothing gets no carrier."""
+        shown = visible_header(self.shown)
+        pieces = sorted(self.pieces.iterdir()) if self.pieces.exists() else []
+        lost_header = shown != visible_header(self.source) or self.source.raw != self.shown.raw
+        if lost_header or any(piece.stat().st_size for piece in pieces):
+            with self.path.open("wb") as stream:
+                head = {
+                    "labelkit-carrier": VERSION,
+                    "header": msgspec.Raw(self.source.model_dump_json(exclude_none=True).encode()),
+                    "shown": shown,
+                }
+                stream.write(msgspec.json.encode(head) + b"\n")
+                for piece in pieces:
+                    with piece.open("rb") as source:
+                        shutil.copyfileobj(source, stream)
+        shutil.rmtree(self.pieces, ignore_errors=True)
+
+
+def _line(source: Record, fitted: Fitted) -> bytes:
+    shown = _shown(fitted.record)
+    entry = {
+        "path": fitted.record.image.path,
+        "guard": _guard(shown),
+        "source": msgspec.Raw(encode_record(source)),
+        "shown": shown,
+        "origins": fitted.origins,
+    }
+    return msgspec.json.encode(entry) + b"\n"
+
+
+def _shown(record: Record) -> _Shown:
+    """What the record shows, with the extent of every mask that has no box (to align by)."""
+    shown = visible(record)
+    for item, text in zip(record.objects, shown["objects"], strict=True):
+        if item.box is None:
+            text["extent"] = _extent(record, item)
+    return shown
+
+
+def _extent(record: Record, item: Object) -> list[int]:
+    runs = mask_runs(record, item.mask)  # type: ignore[union-attr]
+    height = record.image.height
+    return [int(v) for v in rle.extent(runs, height)] if height else [0, 0, 0, 0]
+
+
+def _guard(shown: _Shown) -> str:
+    return blake2b(msgspec.json.encode(shown, order="deterministic"), digest_size=9).hexdigest()
+
+
+# --- reading -----------------------------------------------------------------------------------------------
+
+
+class _Head(msgspec.Struct):
+    header: msgspec.Raw
+    shown: dict[str, dict[str, Any]]
+    version: int = msgspec.field(name="labelkit-carrier")
+
+
+class _Key(msgspec.Struct):
+    path: str
+    guard: str
+
+
+class _Entry(msgspec.Struct):
+    path: str
+    source: msgspec.Raw
+    shown: dict[str, Any]
+    origins: list[int | None]
+
+
+class Carrier:
+    """An open carrier. It pickles small; its index is built once a process.
+
+    Raises ValueError where the file is no carrier of this version.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as stream:
+            head = msgspec.json.decode(stream.readline(), type=_Head)
+        if head.version != VERSION:
+            raise ValueError(f"a carrier of version {head.version}, this labelkit reads version {VERSION}")
+        self.source = Header.model_validate_json(bytes(head.header))
+        self.shown = head.shown
+
+    def __reduce__(self) -> tuple[type[Carrier], tuple[Path]]:
+        return Carrier, (self.path,)
+
+    @cached_property
+    def _index(self) -> tuple[dict[str, int], dict[str, list[int]]]:
+        """The offset of every entry by path, and the offsets by guard."""
+        paths: dict[str, int] = {}
+        guards: dict[str, list[int]] = defaultdict(list)
+        with self.path.open("rb") as stream:
+            offset = len(stream.readline())
+            for line in stream:
+                key = msgspec.json.decode(line, type=_Key)
+                paths[key.path] = offset
+                guards[key.guard].append(offset)
+                offset += len(line)
+        return paths, dict(guards)
+
+    def header(self, header: Header, used: Callable[[], set[str]]) -> Header:
+        """The source's header, as far as the present one still says what was shown.
+
+        used: names the categories that the records use now. It is called only where the target showed
+        categories that the source had not (a closed table), for those return only if someone used them.
+        """
+        now = visible_header(header)
+        by_name = {category.name: category for category in header.categories}
+        source_names = {category.name for category in self.source.categories}
+        categories = []
+        for category in self.source.categories:
+            if category.name not in self.shown or category.name not in now:
+                keep = category if category.name not in self.shown else None
+            else:
+                unchanged = now[category.name] == self.shown[category.name]
+                keep = category if unchanged else by_name[category.name]
+            if keep is not None:
+                categories.append(keep)
+        derived = [name for name in now if name in self.shown and name not in source_names]
+        wanted = used() if derived else set()
+        categories += [
+            by_name[name]
+            for name in now
+            if name not in source_names and (name not in self.shown or name in wanted)
+        ]
+        return Header(categories=tuple(categories), raw={**header.raw, **self.source.raw})
+
+    def restore(self, record: Record) -> Record:
+        """The source record, wherever the present record still shows what was shown then.
+
+        Raises ValueError where the entry is malformed or a mask cannot be decoded.
+        """
+        paths, guards = self._index
+        renamed = record.image.path not in paths
+        shown = _shown(record)
+        if renamed:
+            offsets = guards.get(_guard(shown), [])
+            if len(offsets) != 1 or not (record.objects or record.maps):
+                return record
+            offset = offsets[0]
+        else:
+            offset = paths[record.image.path]
+        with self.path.open("rb") as stream:
+            stream.seek(offset)
+            entry = msgspec.json.decode(stream.readline(), type=_Entry)
+        source = decode_record(bytes(entry.source))
+        return _merge(source, entry, record, shown, keep_path=renamed)
+
+
+def _merge(source: Record, entry: _Entry, now: Record, shown_now: _Shown, *, keep_path: bool) -> Record:
+    then = entry.shown
+    size = source.image if shown_now["size"] == then["size"] else now.image
+    path = now.image.path if keep_path else source.image.path
+    return Record(
+        image=Image(path=path, width=size.width, height=size.height),
+        splits=source.splits if shown_now["splits"] == then["splits"] else now.splits,
+        labels=_merge_labels(source, then, now, shown_now),
+        objects=_merge_objects(source, entry, now, shown_now),
+        maps=_merge_maps(source, then, now, shown_now),
+        raw={**now.raw, **source.raw},
+    )
+
+
+def _merge_labels(source: Record, then: _Shown, now: Record, shown: _Shown) -> tuple[ImageLabel, ...]:
+    if shown["labels"] == then["labels"]:
+        return source.labels
+    was_shown = {label["category"] for label in then["labels"]}
+    by_name = {label.category: label for label in source.labels}
+    merged = []
+    for label, text in zip(now.labels, shown["labels"], strict=True):
+        unchanged = text in then["labels"] and label.category in by_name
+        merged.append(by_name[label.category] if unchanged else label)
+    present = {label.category for label in merged}
+    hidden = [
+        label for label in source.labels if label.category not in was_shown and label.category not in present
+    ]
+    return (*merged, *hidden)
+
+
+def _merge_maps(source: Record, then: _Shown, now: Record, shown: _Shown) -> dict[str, PixelMap]:
+    if shown["maps"] == then["maps"]:
+        return source.maps
+    maps = {
+        name: item
+        for name, item in source.maps.items()
+        if isinstance(item, InstanceMap) or (name not in then["maps"] and name in _referred(source))
+    }
+    for name, item in now.maps.items():
+        if not isinstance(item, InstanceMap):
+            unchanged = then["maps"].get(name) == shown["maps"][name]
+            if unchanged and name in source.maps:
+                maps[name] = source.maps[name]
+            elif not unchanged:
+                maps[name] = item
+    return maps
+
+
+def _referred(record: Record) -> set[str]:
+    """The maps that masks of the record point into."""
+    shapes = (item.mask.shape for item in record.objects if item.kind == "instance")
+    return {shape.map for shape in shapes if isinstance(shape, Cell)}
+
+
+# --- objects -----------------------------------------------------------------------------------------------
+
+
+def _merge_objects(source: Record, entry: _Entry, now: Record, shown: _Shown) -> tuple[Object, ...]:
+    then = entry.shown["objects"]
+    pairs = align(then, shown["objects"])
+    merged: list[tuple[int | None, Object]] = []
+    for position, (item, text) in enumerate(zip(now.objects, shown["objects"], strict=True)):
+        old = pairs.get(position)
+        if old is None:
+            merged.append((None, _freed(now, item)))
+        elif (origin := entry.origins[old]) is not None:
+            merged.append((origin, _merge_object(source.objects[origin], then[old], now, item, text)))
+        elif text != then[old]:
+            merged.append((None, _freed(now, item)))
+    were_shown = {origin for origin in entry.origins if origin is not None}
+    hidden = [(k, item) for k, item in enumerate(source.objects) if k not in were_shown]
+    kept_order = [pairs[k] for k in sorted(pairs)]
+    return _ordered(merged, hidden, keep=kept_order == sorted(kept_order))
+
+
+def _ordered(
+    merged: list[tuple[int | None, Object]], hidden: list[tuple[int, Object]], *, keep: bool
+) -> tuple[Object, ...]:
+    """The source's order where nobody changed the order, and what was added behind it."""
+    if not keep:
+        return (*(item for _, item in merged), *(item for _, item in hidden))
+    known = [(origin, item) for origin, item in merged if origin is not None] + hidden
+    added = [item for origin, item in merged if origin is None]
+    return (*(item for _, item in sorted(known, key=lambda pair: pair[0])), *added)
+
+
+def _merge_object(source: Object, then: _Shown, now: Record, item: Object, text: _Shown) -> Object:
+    """The source's object with every value that is shown differently now."""
+    fields: dict[str, Any] = {
+        name: getattr(source, name) if text.get(name) == then.get(name) else getattr(item, name)
+        for name in FIELDS
+    }
+    fields["category"] = source.category if text["category"] == then["category"] else item.category
+    same_box = text.get("box") == then.get("box")
+    same_mask = text.get("mask") == then.get("mask")
+    # A value that was not shown stands behind the one that was: a moved box takes its hidden pixels away.
+    mask_returns = same_mask and ("mask" in then or same_box)
+    box_returns = same_box and ("box" in then or same_mask)
+    parts_return = text.get("parts") == then.get("parts") and ("parts" in then or (same_box and same_mask))
+    fields["parts"] = source.parts if parts_return else item.parts
+    fields["box"] = source.box if box_returns else item.box
+    same_provenance = text.get("provenance") == then.get("provenance")
+    fields["provenance"] = source.provenance if same_provenance else item.provenance
+    fields["raw"] = {**item.raw, **source.raw}
+    if source.kind == "instance" and mask_returns:
+        return source.model_copy(update=fields)
+    if item.kind == "instance" and not mask_returns:
+        return _freed(now, item).model_copy(update=fields)
+    if source.kind == "box" and fields["box"] is not None:
+        return source.model_copy(update=fields)
+    return _freed(now, item).model_copy(update={key: fields[key] for key in fields if key != "box"})
+
+
+def _freed(record: Record, item: Object) -> Object:
+    """The object with a mask of its own: cells point into maps that the merged record may not have."""
+    if item.kind == "box" or not isinstance(item.mask.shape, Cell):
+        return item
+    runs = mask_runs(record, item.mask)
+    height, width = record.image.height, record.image.width
+    if height is None or width is None:
+        raise ValueError("the size of the image is not known, so that a cell has no pixels")
+    return item.model_copy(update={"mask": rle_mask(runs, height, width)})
+
+
+def align(then: list[_Shown], now: list[_Shown]) -> dict[int, int]:
+    """Which present object is which earlier one: position now → position then.
+
+    By equality, then by uid, then by class and IoU of at least 0.5, then by IoU alone.
+    """
+    pairs: dict[int, int] = {}
+    _pair_equal(pairs, [_key(item) for item in then], [_key(item) for item in now])
+    _pair_equal(pairs, [item.get("uid") for item in then], [item.get("uid") for item in now])
+    for with_class in (True, False):
+        _pair_by_overlap(pairs, then, now, with_class=with_class)
+    return pairs
+
+
+def _key(item: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(item, order="deterministic").decode()
+
+
+def _pair_equal(pairs: dict[int, int], then: list[Any], now: list[Any]) -> None:
+    free: dict[Any, list[int]] = defaultdict(list)
+    taken = set(pairs.values())
+    for position, key in enumerate(then):
+        if key is not None and position not in taken:
+            free[key].append(position)
+    for position, key in enumerate(now):
+        if position not in pairs and free.get(key):
+            pairs[position] = free[key].pop(0)
+
+
+def _pair_by_overlap(
+    pairs: dict[int, int], then: list[_Shown], now: list[_Shown], *, with_class: bool
+) -> None:
+    taken = set(pairs.values())
+    old = [k for k in range(len(then)) if k not in taken]
+    new = [k for k in range(len(now)) if k not in pairs]
+    if not old or not new:
+        return
+    iou = box_iou(_boxes([now[k] for k in new]), _boxes([then[k] for k in old]))
+    if with_class:
+        categories = np.array([then[k]["category"] for k in old])
+        iou[np.array([now[k]["category"] for k in new])[:, None] != categories[None, :]] = 0
+    for flat in np.argsort(-iou, axis=None, kind="stable"):
+        row, column = divmod(int(flat), len(old))
+        if iou[row, column] < _IOU:
+            return
+        if new[row] not in pairs and old[column] not in taken:
+            pairs[new[row]] = old[column]
+            taken.add(old[column])
+
+
+def _boxes(items: list[_Shown]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    boxes = [item["box"] if "box" in item else item.get("extent", (0, 0, 0, 0)) for item in items]
+    return np.array(boxes, dtype=np.float64).reshape(-1, 4)

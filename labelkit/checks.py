@@ -1,0 +1,75 @@
+"""What every record is checked for on its way through a conversion, whatever its format.
+
+What cannot be represented (a mask that does not decode, or of another size) is an error of the record.
+What is legal but should not be is a finding: it is converted as it is, and never in silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from labelkit.errors import RecordError
+from labelkit.findings import Finding
+from labelkit.model import Box, Cell, Png, Polygons, Record, Rle
+from labelkit.pixels import image_size, layer_runs, shape_runs
+
+_TOLERANCE = 0.5  # pixels that a box may leave its image by: official boxes are rounded
+
+
+def check_pixels(record: Record, place: str) -> None:
+    """Decode what says which pixels: masks and the sizes of maps.
+
+    Raises RecordError where a mask is malformed, or its size or its map's is not the image's.
+    """
+    width, height = record.image.width, record.image.height
+    for position, item in enumerate(record.objects, 1):
+        if item.kind != "instance":
+            continue
+        try:
+            shape = item.mask.shape
+            if isinstance(shape, Rle):
+                shape_runs(item.mask, height or shape.size[0], width or shape.size[1])
+            elif isinstance(shape, Cell) and shape.map not in record.maps:
+                raise ValueError(f"a mask in map {shape.map!r}, which the record has not")
+        except ValueError as error:
+            raise RecordError(f"{place}:object {position}", f"mask: {error}", "a valid mask") from None
+    for name, pixels in record.maps.items():
+        try:
+            if isinstance(pixels.source, Png):
+                found = image_size(Path(pixels.source.path))
+            else:
+                found = (pixels.source.width, pixels.source.height)
+                for layer in pixels.source.layers:
+                    if isinstance(layer.mask.shape, Rle):
+                        layer_runs(layer, pixels.source)
+        except ValueError as error:
+            raise RecordError(f"{place}:map {name}", str(error), "a valid map") from None
+        if width is not None and height is not None and found != (width, height):
+            raise RecordError(
+                f"{place}:map {name}", f"{found[0]} x {found[1]} pixels", f"{width} x {height}, as the image"
+            )
+
+
+def oddities(record: Record, *, pixels: bool) -> Iterator[Finding]:
+    """What is legal but wrong in boxes and (with ``pixels``) in outlines. Call after check_pixels."""
+    for position, item in enumerate(record.objects, 1):
+        place = f"{record.image.path}:object {position}"
+        if item.box is not None:
+            yield from _box_oddities(record, item.box, place)
+        if pixels and item.kind == "instance" and isinstance(item.mask.shape, Polygons):
+            for rings in item.mask.shape.parts:
+                for ring in rings:
+                    if len(ring) < 6 or len(ring) % 2:
+                        yield Finding("ODD003", place, f"a ring of {len(ring)} numbers")
+
+
+def _box_oddities(record: Record, box: Box, place: str) -> Iterator[Finding]:
+    width, height = record.image.width, record.image.height
+    numbers = ", ".join(f"{number:g}" for number in box)
+    if box.w <= 0 or box.h <= 0:
+        yield Finding("ODD001", place, f"box [{numbers}] has no area")
+    elif width is not None and height is not None:
+        beyond = max(-box.x, -box.y, box.x + box.w - width, box.y + box.h - height)
+        if beyond > _TOLERANCE:
+            yield Finding("ODD002", place, f"box [{numbers}] leaves the image of {width} x {height}")

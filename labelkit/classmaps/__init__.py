@@ -1,0 +1,1 @@
+"""Class maps that ship with labelkit, one JSON table a file: old name → new name."""

@@ -1,0 +1,82 @@
+"""The one diagnostic type: losses of a conversion, structural oddities, and (later) what rules find.
+
+Codes are stable: three letters and three digits, listed in ``CODES`` with the name and the meaning that
+``labelkit formats --codes`` prints. LOS1xx is dropped, LOS2xx changed, LOS3xx derived; ODD is legal in its
+format but wrong, and converted as it is; NOTE says what was assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+CODES: dict[str, tuple[str, str]] = {
+    "LOS101": ("object-dropped", "the target has no place for this object"),
+    "LOS102": ("label-dropped", "the target has no place for this image label"),
+    "LOS103": ("map-dropped", "the target has no place for this pixel map"),
+    "LOS104": ("class-dropped", "the target's class table has no such class"),
+    "LOS105": ("field-dropped", "the target has no place for this field of an object or a label"),
+    "LOS106": ("void-dropped", "the target cannot mark pixels as to be ignored"),
+    "LOS107": ("mask-dropped", "the target can hold the object's box, but not its pixels"),
+    "LOS108": ("native-dropped", "the source said more than the model has fields for"),
+    "LOS109": ("box-dropped", "the target states pixels only, the box of a mask has no place"),
+    "LOS110": ("split-dropped", "the target has no place for this split"),
+    "LOS111": ("category-field-dropped", "the target has no place for this field of a category"),
+    "LOS112": ("overlap-dropped", "pixels that two objects claim can have one owner in the target"),
+    "LOS113": ("label-implied", "the target says this label by its objects, and not once more"),
+    "LOS114": ("map-implied", "the map says no more than the objects do, and is not written"),
+    "LOS201": ("geometry-changed", "the object's pixels are kept, its outline is not"),
+    "LOS202": ("pixels-changed", "the object's pixels could not be kept exactly"),
+    "LOS203": ("crowd-as-difficult", "a crowd becomes a difficult object"),
+    "LOS204": ("path-changed", "the target's layout needs another file name"),
+    "LOS205": ("void-as-unlabelled", "ignored pixels become unlabelled ones"),
+    "LOS206": ("order-changed", "objects are in the order that the target paints them"),
+    "LOS207": ("image-kept-as-is", "the target expects another image type; the original is kept"),
+    "LOS208": ("class-mapped", "the class was renamed by the map that was asked for"),
+    "LOS209": ("parts-joined", "an object of several parts became one outline"),
+    "LOS301": ("box-derived", "the target needs a box, made from the object's pixels"),
+    "LOS302": ("map-derived", "the target needs a pixel map, made from the objects"),
+    "LOS303": ("label-derived", "the target's tools need class lists, made from the objects"),
+    "LOS304": ("outline-derived", "the target needs a polygon, traced from the object's pixels"),
+    "LOS305": ("area-derived", "the target's tools need an area, made from the object's shape"),
+    "LOS306": ("instance-invented", "objects were made from connected pixels, as asked for"),
+    "LOS307": ("derived-as-asked", "made from other labels, as asked for with --derive"),
+    "ODD001": ("empty-box", "a box has no area, or a negative width or height"),
+    "ODD002": ("box-outside", "a box leaves its image"),
+    "ODD003": ("degenerate-ring", "a polygon's ring has fewer than three points or an odd count"),
+    "ODD004": ("duplicate-annotation-id", "two annotations have one id"),
+    "ODD005": ("annotation-id-zero", "COCO's evaluation scores annotation id 0 as unmatched"),
+    "ODD006": ("image-missing", "the image file is not there"),
+    "ODD007": ("image-empty", "the image file has no bytes"),
+    "ODD008": ("polygon-png-disagree", "the polygons and the PNGs disagree; the truth that was chosen won"),
+    "ODD009": ("carrier-unused", "the carrier's entry no longer belongs to any record"),
+    "ODD010": ("object-hidden", "no pixel of the object is visible"),
+    "ODD011": ("mask-unowned", "pixels of an object that the annotation does not list"),
+    "ODD012": ("carrier-unreadable", "the carrier cannot be read, and is left out"),
+    "NOTE01": ("assumed", "the source does not say, and this was assumed"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing worth telling.
+
+    code: a key of ``CODES``. place: file or image and, after a colon, the object. message: what happened.
+    carried: whether the carrier brings it back (losses only). count: how many values it speaks of.
+    """
+
+    code: str
+    place: str
+    message: str
+    carried: bool | None = None
+    count: int = 1
+
+    @property
+    def name(self) -> str:
+        return CODES[self.code][0]
+
+
+class Tell(Protocol):
+    """How a function reports findings about the record in its hands."""
+
+    def __call__(self, code: str, place: str, message: str, *, count: int = 1) -> None: ...

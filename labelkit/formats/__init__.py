@@ -1,0 +1,176 @@
+"""The seam between labelkit and file formats, and the registry of formats.
+
+A format is one module in this folder (or an entry point of the group ``labelkit.formats``) with a constant
+``FORMAT``. Data flows one way: file → reader → record → fit → writer → file. No format knows another.
+
+What the file said beyond the model is kept in ``raw`` under the format's name, as native text. **A writer
+emits the native text of a field if and only if that text still parses to the field's present value.**
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from pkgutil import iter_modules
+from typing import Any, Protocol
+
+from labelkit.errors import RecordError, UsageError
+from labelkit.findings import Finding, Tell
+from labelkit.model import Header, Record
+
+FEATURES: dict[str, str] = {
+    "labels": "image labels",
+    "labels.state": "absent and uncertain image labels",
+    "labels.score": "scores of image labels",
+    "boxes": "objects known by a box",
+    "instances": "objects known by their pixels",
+    "instances.box": "a box stated beside the pixels",
+    "instances.polygons": "masks that stay polygons",
+    "instances.rle": "masks that stay RLEs",
+    "instances.overlap": "masks that overlap",
+    "semantic": "semantic maps",
+    "semantic.ignore": "pixels to be ignored",
+    "panoptic": "panoptic segments",
+    "objects.stuff": "objects of stuff classes",
+    "objects.crowd": "crowd",
+    "objects.difficult": "difficult",
+    "objects.truncated": "truncated",
+    "objects.occluded": "occluded",
+    "objects.pose": "pose",
+    "objects.score": "score",
+    "objects.attributes": "attributes",
+    "objects.parts": "parts",
+    "objects.uid": "uid",
+    "objects.provenance": "provenance",
+    "categories.supercategory": "supercategory",
+    "categories.thing": "thing or stuff",
+    "categories.colour": "colour",
+    "splits": "splits",
+    "raw": "the native text of every format",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for or against a format, in words a user can read.
+
+    strength: 0 says that it is not this format, 1 that it could be, 2 that it is.
+    """
+
+    strength: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a data set that can be read apart.
+
+    key: what the reader needs to find it (it pickles). start: the ordinal of its first record.
+    """
+
+    key: Any
+    start: int
+
+
+class Reader(Protocol):
+    """An open data set. It pickles small: path, options, header.
+
+    notes: what was assumed. readers raise FormatError for what makes the whole set unreadable.
+    """
+
+    @property
+    def header(self) -> Header: ...
+    @property
+    def notes(self) -> Sequence[Finding]: ...
+    def parts(self) -> Sequence[Part]: ...
+    def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
+        """The records of a part, in order; a broken one as its error; oddities as findings."""
+        ...
+
+    def image_file(self, record: Record) -> Path | None:
+        """Where the image of a record lies, or None if there is no such file."""
+        ...
+
+
+class Writer(Protocol):
+    """A data set being written into an empty folder (or, where a format can, into one file).
+
+    Parts may be written by different processes; ``finish`` orders, numbers and joins what must be joined.
+    """
+
+    def image_path(self, record: Record) -> str | None:
+        """Where the image of a fitted record belongs, below the root; None where it has no place."""
+        ...
+
+    def write(self, part: int, records: Iterable[Record]) -> None: ...
+    def finish(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Target:
+    """What records are fitted to: a format, the fitted header, and the format's own options."""
+
+    format: Format
+    header: Header
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _same_header(header: Header, options: Mapping[str, Any], tell: Tell) -> Header:
+    return header
+
+
+@dataclass(frozen=True)
+class Format:
+    """A file format.
+
+    carries: the features (keys of ``FEATURES``) that survive writing and reading back; all else is dropped
+        by ``fit`` before ``adjust`` sees the record.
+    detect: evidence for or against a path.
+    open: ``open(path, *, images_dir=None, **options) -> Reader``; the keyword options are the command
+        line's ``--NAME-OPTION``, with their types and defaults.
+    create: ``create(root, header, **options) -> Writer``; root is an empty folder, or the path of a file
+        to be made if ``file_suffix`` is given and the destination has it.
+    adjust: ``adjust(record, target, ordinal, tell)`` gives the nearest record that the format can hold, and
+        tells each value that it changed, dropped or derived. ordinal: the record's place in its data set.
+    adjust_header: the same for the header, once.
+    """
+
+    name: str
+    title: str
+    carries: frozenset[str]
+    detect: Callable[[Path], Evidence]
+    open: Callable[..., Reader]
+    create: Callable[..., Writer]
+    adjust: Callable[[Record, Target, int, Tell], Record]
+    adjust_header: Callable[[Header, Mapping[str, Any], Tell], Header] = _same_header
+    file_suffix: str | None = None
+
+
+@cache
+def formats() -> dict[str, Format]:
+    """Every format by name: the modules of this folder, then installed entry points."""
+    found: dict[str, Format] = {}
+    for module in sorted(info.name for info in iter_modules(__path__)):
+        if not module.startswith("_"):
+            found[module] = import_module(f"{__name__}.{module}").FORMAT
+    for point in entry_points(group="labelkit.formats"):
+        found.setdefault(point.name, point.load())
+    return found
+
+
+def get_format(name: str) -> Format:
+    """The format of that name. Raises UsageError that lists the names there are."""
+    try:
+        return formats()[name]
+    except KeyError:
+        raise UsageError(f"format {name!r}", "no such format", f"one of {', '.join(formats())}") from None
+
+
+def detect(path: Path) -> dict[str, Evidence]:
+    """The evidence of every format for a path, strongest first."""
+    evidence = {name: item.detect(path) for name, item in formats().items()}
+    return dict(sorted(evidence.items(), key=lambda pair: -pair[1].strength))

@@ -1,0 +1,87 @@
+"""Reading hostile files: paths that stay in their folder, text that is UTF-8, JSON and XML without traps."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+
+from labelkit.errors import FormatError
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+T = TypeVar("T")
+
+
+def safe_path(name: str) -> str:
+    """A file name from an annotation, if it stays below its folder. Raises ValueError otherwise.
+
+    Folders are kept; backslashes are refused, for they are folders on one system and letters on another.
+    """
+    path = PurePosixPath(name)
+    if not name or name.endswith("/"):
+        raise ValueError(f"the file name {name!r} names no file")
+    if "\0" in name or "\\" in name:
+        raise ValueError(f"the file name {name!r} has a backslash or a zero byte; use '/' between folders")
+    if path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":"):
+        raise ValueError(f"the file name {name!r} is absolute or leaves its folder")
+    return str(path)
+
+
+def inside(root: Path, relative: str) -> Path | None:
+    """The file at a safe path below root, or None if there is none.
+
+    Raises ValueError where a symbolic link leads out of root.
+    """
+    path = root / relative
+    if not path.is_file():
+        return None
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise ValueError(f"{relative!r} is a link that leaves its folder")
+    return path
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes. Raises FormatError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FormatError(str(path), f"cannot be read ({error.strerror})", "a readable file") from None
+
+
+def read_text(path: Path) -> str:
+    """A file's text. Raises FormatError that names the byte where it is not UTF-8."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{path}:byte {error.start}", "not UTF-8", "UTF-8 text") from None
+
+
+def decode_json(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[assignment]
+    """JSON as a typed value. Raises FormatError with the offset, what was found and what was expected."""
+    try:
+        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(place, _json_fault(str(error)), "valid JSON of this format") from None
+
+
+def _json_fault(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def parse_xml(data: bytes, place: str) -> Element:
+    """XML without DTD, entities or external references. Raises FormatError with line and column."""
+    from defusedxml import DefusedXmlException
+    from defusedxml.ElementTree import ParseError, fromstring
+
+    try:
+        root: Element = fromstring(data, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise FormatError(
+            place, f"a DTD or an entity ({type(error).__name__})", "plain XML", "remove the DOCTYPE"
+        ) from None
+    except (ParseError, ValueError, LookupError) as error:
+        raise FormatError(place, f"not well-formed XML ({error})", "well-formed XML in UTF-8") from None
+    return root

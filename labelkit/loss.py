@@ -1,0 +1,202 @@
+"""Loss: fitting records to a format before anything is written, and the ledger of what that cost.
+
+``fit_header`` once, then ``fit`` for each record, give the nearest that the target can hold and a finding
+for every value that was dropped, changed or derived. The format's own ``adjust`` decides about values; what
+a format's ``carries`` does not list is dropped here, the same way for every format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from labelkit.findings import CODES, Finding, Tell
+from labelkit.formats import Format, Target
+from labelkit.model import Category, Header, ImageLabel, Record
+
+_ORIGIN = "#"  # the key in raw under which an object's position travels through a format's adjust
+_EXAMPLES = 5
+
+_OBJECT_FIELDS = (
+    "crowd",
+    "difficult",
+    "truncated",
+    "occluded",
+    "pose",
+    "score",
+    "attributes",
+    "parts",
+    "uid",
+    "provenance",
+)
+_CATEGORY_FIELDS = ("supercategory", "thing", "colour")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A record as the target can hold it.
+
+    origins: for each of its objects the position in the source record, or None if it was derived.
+    """
+
+    record: Record
+    findings: list[Finding]
+    origins: tuple[int | None, ...]
+
+
+def fit_header(
+    header: Header, format: Format, options: Mapping[str, Any] | None = None
+) -> tuple[Target, list[Finding]]:
+    """The target for a data set with that header, and what the header lost on the way."""
+    findings: list[Finding] = []
+    tell = _teller(findings)
+    options = dict(options or {})
+    fitted = format.adjust_header(header, options, tell)
+    categories = tuple(_fit_category(category, format, tell) for category in fitted.categories)
+    if "raw" not in format.carries:
+        foreign = sorted(name for name in fitted.raw if name != format.name)
+        if foreign:
+            tell(
+                "LOS108", "header", f"{' and '.join(foreign)} said more of the data set than labelkit models"
+            )
+        fitted = fitted.model_copy(update={"raw": _own(fitted.raw, format)})
+    fitted = fitted.model_copy(update={"categories": categories})
+    return Target(format, fitted, options), findings
+
+
+def fit(record: Record, target: Target, ordinal: int = 0) -> Fitted:
+    """The nearest record that the target can hold, and a finding for every value that it cannot.
+
+    ordinal: the record's place in its data set (Cityscapes numbers files by it).
+    Raises ValueError where a mask or a map cannot be decoded.
+    """
+    findings: list[Finding] = []
+    tell = _teller(findings)
+    marked = tuple(
+        item.model_copy(update={"raw": {**item.raw, _ORIGIN: position}})
+        for position, item in enumerate(record.objects)
+    )
+    fitted = target.format.adjust(record.model_copy(update={"objects": marked}), target, ordinal, tell)
+    origins = tuple(item.raw.get(_ORIGIN) for item in fitted.objects)
+    return Fitted(_drop_uncarried(fitted, record, target.format, tell), findings, origins)
+
+
+def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) -> Record:
+    place = source.image.path
+    missing = [name for name in _OBJECT_FIELDS if f"objects.{name}" not in format.carries]
+    keep_raw = "raw" in format.carries
+    foreign: dict[str, int] = {}
+    objects = []
+    for position, item in enumerate(fitted.objects):
+        update: dict[str, Any] = {name: None for name in missing if getattr(item, name) is not None}
+        for name in update:
+            tell("LOS105", f"{place}:object {position + 1}", f"{name} has no place in {format.name}")
+        raw = {key: value for key, value in item.raw.items() if key != _ORIGIN}
+        if not keep_raw:
+            _count_foreign(raw, format, foreign)
+            raw = _own(raw, format)
+        objects.append(item.model_copy(update={**update, "raw": raw}))
+    labels = tuple(_fit_labels(fitted.labels, format, place, tell))
+    update = {"objects": tuple(objects), "labels": labels}
+    if not keep_raw:
+        for raw in (fitted.raw, *(item.raw for item in fitted.maps.values())):
+            _count_foreign(raw, format, foreign)
+        update["raw"] = _own(fitted.raw, format)
+        update["labels"] = tuple(
+            item.model_copy(update={"raw": _own(item.raw, format)}) if item.raw else item for item in labels
+        )
+        update["maps"] = {
+            name: item.model_copy(update={"raw": _own(item.raw, format)}) if item.raw else item
+            for name, item in fitted.maps.items()
+        }
+    for name, count in sorted(foreign.items()):
+        tell("LOS108", place, f"{name} said more than labelkit models (ids, unknown keys)", count=count)
+    if fitted.splits and "splits" not in format.carries:
+        tell("LOS110", place, f"splits {', '.join(fitted.splits)} have no place in {format.name}")
+        update["splits"] = ()
+    return fitted.model_copy(update=update)
+
+
+def _fit_labels(labels: Iterable[ImageLabel], format: Format, place: str, tell: Tell) -> Iterator[ImageLabel]:
+    for label in labels:
+        if "labels" not in format.carries:
+            tell("LOS102", place, f"label {label.category!r} has no place in {format.name}")
+        elif label.state != "present" and "labels.state" not in format.carries:
+            tell("LOS102", place, f"{label.state} label {label.category!r} has no place in {format.name}")
+        elif label.score is not None and "labels.score" not in format.carries:
+            tell("LOS105", place, f"the score of label {label.category!r} has no place in {format.name}")
+            yield label.model_copy(update={"score": None})
+        else:
+            yield label
+
+
+def _fit_category(category: Category, format: Format, tell: Tell) -> Category:
+    update: dict[str, Any] = {}
+    for name in _CATEGORY_FIELDS:
+        if getattr(category, name) is not None and f"categories.{name}" not in format.carries:
+            tell("LOS111", f"category {category.name!r}", f"{name} has no place in {format.name}")
+            update[name] = None
+    if "raw" not in format.carries:
+        update["raw"] = _own(category.raw, format)
+    return category.model_copy(update=update)
+
+
+def _own(raw: Mapping[str, Any], format: Format) -> dict[str, Any]:
+    return {format.name: raw[format.name]} if format.name in raw else {}
+
+
+def _count_foreign(raw: Mapping[str, Any], format: Format, counts: dict[str, int]) -> None:
+    for name in raw:
+        if name not in (format.name, _ORIGIN):
+            counts[name] = counts.get(name, 0) + 1
+
+
+def _teller(findings: list[Finding]) -> Tell:
+    def tell(code: str, place: str, message: str, *, count: int = 1) -> None:
+        findings.append(Finding(code, place, message, count=count))
+
+    return tell
+
+
+# --- the ledger --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Ledger:
+    """Counts of findings by code, with a few examples of each: what a conversion tells its user."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, list[Finding]] = field(default_factory=dict)
+    uncarried: int = 0
+
+    def add(self, finding: Finding, *, carried: bool = False) -> None:
+        """Count a finding. carried: whether a carrier will bring its value back."""
+        if finding.code.startswith("LOS"):
+            finding = replace(finding, carried=carried)
+            if not carried and not finding.code.startswith("LOS3"):
+                self.uncarried += finding.count
+        self.counts[finding.code] = self.counts.get(finding.code, 0) + finding.count
+        examples = self.examples.setdefault(finding.code, [])
+        if len(examples) < _EXAMPLES:
+            examples.append(finding)
+
+    def rows(self) -> list[tuple[str, str, int, list[Finding]]]:
+        """Code, name, count and examples, by code."""
+        return [
+            (code, CODES[code][0], self.counts[code], self.examples[code]) for code in sorted(self.counts)
+        ]
+
+    def as_json(self) -> list[dict[str, Any]]:
+        """The ledger as JSON values, by code."""
+        return [
+            {
+                "code": code,
+                "name": name,
+                "meaning": CODES[code][1],
+                "count": count,
+                "carried": examples[0].carried,
+                "examples": [{"place": item.place, "message": item.message} for item in examples],
+            }
+            for code, name, count, examples in self.rows()
+        ]

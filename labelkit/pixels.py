@@ -1,0 +1,228 @@
+"""From records to pixels: the runs of a mask, the array of a map, decoded when someone looks.
+
+Arrays come from a bounded cache of this process and are read-only. Runs are column-major counts that start
+with zeros, as everywhere in ``geometry.rle``.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.geometry import raster, rle
+from labelkit.model import (
+    Cell,
+    InstanceMap,
+    Layer,
+    Layers,
+    Mask,
+    Png,
+    Polygons,
+    Record,
+    Rle,
+    SemanticMap,
+)
+
+PIXEL_LIMIT = 178_956_970  # the number at which Pillow warns of a decompression bomb
+Counts = NDArray[np.int64]
+Labels = NDArray[np.int32]
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height from the header of an image file, without decoding its pixels.
+
+    Raises ValueError where the file is no image that Pillow knows, or has more pixels than the limit.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                width, height = image.size
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
+    except OSError as error:
+        raise ValueError(f"no readable image ({error})") from None
+    if width * height > PIXEL_LIMIT:
+        raise ValueError(f"{width} x {height} pixels; the limit is {PIXEL_LIMIT}")
+    return width, height
+
+
+def read_png(path: Path) -> NDArray[Any]:
+    """The stored values of an index PNG (h, w), or the colours of an RGB one (h, w, 3 or 4).
+
+    Raises ValueError, as image_size does, and where the file is truncated.
+    """
+    from PIL import Image
+
+    image_size(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path) as image:
+                return np.asarray(image)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"the image cannot be decoded ({error})") from None
+
+
+def map_pixels(item: SemanticMap | InstanceMap) -> Labels:
+    """The values of a map, (h, w) int32, read-only.
+
+    Raises ValueError: the file cannot be read, or a colour is none of the map's colours.
+    """
+    return source_pixels(item.source)
+
+
+def source_pixels(source: Png | Layers) -> Labels:
+    """The values of a map's source, (h, w) int32, read-only; raises as map_pixels does."""
+    if isinstance(source, Png):
+        path = Path(source.path)
+        stamp = path.stat() if path.exists() else None
+        return _png_pixels(path, source.encoding, source.colours, stamp.st_mtime_ns if stamp else 0)
+    return _painted(source)
+
+
+@lru_cache(maxsize=4)
+def _png_pixels(
+    path: Path, encoding: str, colours: tuple[tuple[int, int, int], ...] | None, stamp: int
+) -> Labels:
+    stored = read_png(path)
+    if encoding == "index":
+        if stored.ndim != 2:
+            raise ValueError(f"{stored.ndim}-dimensional pixels where one index a pixel was expected")
+        labels = stored.astype(np.int32)
+    else:
+        if stored.ndim != 3 or stored.shape[2] < 3:
+            raise ValueError("one value a pixel where colours were expected")
+        wide = stored[..., :3].astype(np.int32)
+        labels = wide[..., 0] + 256 * wide[..., 1] + 65536 * wide[..., 2]
+        if encoding == "colours":
+            labels = _by_colour(labels, colours or ())
+    labels.flags.writeable = False
+    return labels
+
+
+def _by_colour(packed: Labels, colours: tuple[tuple[int, int, int], ...]) -> Labels:
+    known = np.array([r + 256 * g + 65536 * b for r, g, b in colours], dtype=np.int32)
+    first, where = np.unique(known, return_index=True)
+    found = np.clip(np.searchsorted(first, packed), 0, len(first) - 1)
+    strange = first[found] != packed
+    if strange.any():
+        y, x = (int(v) for v in np.argwhere(strange)[0])
+        value = int(packed[y, x])
+        raise ValueError(
+            f"colour ({value & 255}, {value >> 8 & 255}, {value >> 16}) at x={x}, y={y} is not in the palette"
+            f" ({int(strange.sum())} such pixels)"
+        )
+    return where[found].astype(np.int32)
+
+
+_last_painted: list[tuple[Layers, Labels]] = []
+
+
+def _painted(source: Layers) -> Labels:
+    for known, labels in _last_painted:
+        if known is source:
+            return labels
+    runs = [(layer.value, layer_runs(layer, source)) for layer in source.layers]
+    labels = rle.paint(runs, source.height, source.width).astype(np.int32, copy=False)
+    labels.flags.writeable = False
+    _last_painted[:] = [(source, labels), *_last_painted[:1]]
+    return labels
+
+
+def layer_runs(layer: Layer, source: Layers) -> Counts:
+    """The runs of one layer before later ones cover it. Raises ValueError where its mask is malformed."""
+    return shape_runs(layer.mask, source.height, source.width, source.rule)
+
+
+def mask_runs(record: Record, mask: Mask) -> Counts:
+    """The runs of an object's mask at the size of its image.
+
+    Raises ValueError: the mask is malformed or of another size, its map is missing or unreadable.
+    """
+    shape = mask.shape
+    if isinstance(shape, Cell):
+        if shape.map not in record.maps:
+            raise ValueError(f"a mask in map {shape.map!r}, which the record has not")
+        return cell_runs(record.maps[shape.map]).get(shape.value, _none_of(record.maps[shape.map]))
+    width, height = record.image.width, record.image.height
+    if isinstance(shape, Rle) and (width is None or height is None):
+        height, width = shape.size
+    if width is None or height is None:
+        raise ValueError("the size of the image is not known, so that polygons have no pixels")
+    return shape_runs(mask, height, width)
+
+
+def shape_runs(mask: Mask, height: int, width: int, rule: str = "coco") -> Counts:
+    """The runs of polygons (under that rule) or of an RLE. Raises ValueError as mask_runs does."""
+    shape = mask.shape
+    if isinstance(shape, Rle):
+        if shape.size != (height, width):
+            raise ValueError(
+                f"an RLE of size {shape.size[0]} x {shape.size[1]}, the image has {height} x {width}"
+            )
+        counts = shape.counts
+        runs = rle.decode_text(counts) if isinstance(counts, str) else np.array(counts, dtype=np.int64)
+        rle.check(runs, height, width)
+        return runs
+    if isinstance(shape, Polygons):
+        return _polygon_runs(shape, height, width, rule)
+    raise ValueError("a cell of a map where an outline or an RLE was expected")
+
+
+def _polygon_runs(shape: Polygons, height: int, width: int, rule: str) -> Counts:
+    if rule == "coco":
+        solid = [rings[0] for rings in shape.parts if len(rings) == 1]
+        runs = [raster.coco_polygons(solid, height, width)] if solid else []
+        for rings in shape.parts:
+            if len(rings) > 1:
+                outer = raster.coco_polygons(rings[:1], height, width)
+                runs.append(rle.minus(outer, raster.coco_polygons(rings[1:], height, width)))
+    else:
+        fill = raster.official_polygon if rule == "official" else raster.pillow_polygon
+        runs = [
+            fill(np.array(rings[0], dtype=np.float64).reshape(-1, 2), height, width) for rings in shape.parts
+        ]
+    return rle.union(runs) if runs else np.array([height * width], dtype=np.int64)
+
+
+_last_cells: list[tuple[SemanticMap | InstanceMap, dict[int, Counts]]] = []
+
+
+def cell_runs(item: SemanticMap | InstanceMap) -> Mapping[int, Counts]:
+    """The runs of every value that occurs in a map, found in one pass. Raises as map_pixels does."""
+    for known, cells in _last_cells:
+        if known is item:
+            return cells
+    cells = rle.from_labels(map_pixels(item))
+    _last_cells[:] = [(item, cells), *_last_cells[:3]]
+    return cells
+
+
+def _none_of(item: SemanticMap | InstanceMap) -> Counts:
+    height, width = map_pixels(item).shape
+    return np.array([height * width], dtype=np.int64)
+
+
+def rle_mask(runs: Counts, height: int, width: int) -> Mask:
+    """A mask as a compressed RLE."""
+    return Mask.of(Rle((height, width), rle.encode_text(rle.canonical(runs))))
+
+
+def as_layers(item: SemanticMap | InstanceMap, *, skip: frozenset[int] = frozenset({0})) -> Layers:
+    """A map's pixels as layers of compressed RLEs in ascending order of value, without ``skip``."""
+    height, width = map_pixels(item).shape
+    layers = tuple(
+        Layer(value=value, mask=rle_mask(runs, height, width))
+        for value, runs in sorted(cell_runs(item).items())
+        if value not in skip
+    )
+    return Layers(height=height, width=width, layers=layers)

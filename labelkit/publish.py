@@ -1,0 +1,98 @@
+"""Writing that is whole or absent: everything is staged beside the destination and moved there at the end.
+
+A crash, a full disk or Ctrl-C leaves the old data or nothing. An overwritten folder is moved aside, the new
+one in, the old one deleted; a swap that was interrupted is repaired by the next start.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from labelkit.errors import DestinationError
+
+_NEW = ".labelkit-new."
+_OLD = ".labelkit-old"
+
+
+@contextmanager
+def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
+    """An empty folder beside the destination; published when the block ends well, removed when it does not.
+
+    Files and folders that the block leaves at ``stage / destination.name`` and beside it (a carrier of a
+    single file) appear beside each other at the destination, the destination itself last.
+    Raises DestinationError where the destination exists (an empty folder does not count) or is unwritable.
+    """
+    destination = destination.absolute()
+    parent = destination.parent
+    _repair(destination)
+    if not overwrite and destination.exists() and not _is_empty_folder(destination):
+        raise DestinationError(
+            str(destination), "exists already", "a new name", "choose another, or say --overwrite"
+        )
+    stage = parent / f".{destination.name}{_NEW}{os.getpid()}"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        stage.mkdir()
+    except OSError as error:
+        raise DestinationError(str(parent), f"cannot be written ({error.strerror})") from None
+    try:
+        yield stage
+        for item in sorted(stage.iterdir(), key=lambda path: path.name == destination.name):
+            _swap_in(item, parent / item.name)
+    except OSError as error:
+        raise DestinationError(
+            str(destination), f"writing failed ({error.strerror or error})", "", "nothing was published"
+        ) from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def refuse_overlap(source: Path, destination: Path) -> None:
+    """Raise DestinationError where writing the destination would touch the source."""
+    here, there = source.resolve(), destination.resolve()
+    if here == there:
+        raise DestinationError(str(destination), "is the source itself", "another place")
+    if here.is_dir() and there.is_relative_to(here):
+        raise DestinationError(str(destination), "lies inside the source", "a place outside it")
+    if here.is_relative_to(there):
+        raise DestinationError(str(destination), "contains the source", "a place outside it")
+
+
+def _swap_in(new: Path, place: Path) -> None:
+    old = place.with_name(f".{place.name}{_OLD}")
+    if place.is_dir():
+        place.rename(old)
+        new.rename(place)
+        shutil.rmtree(old)
+    else:
+        new.replace(place)
+
+
+def _repair(destination: Path) -> None:
+    """Finish what a killed process left: put the old data back, or delete what is in the way."""
+    old = destination.with_name(f".{destination.name}{_OLD}")
+    if old.exists() and not destination.exists():
+        old.rename(destination)
+    elif old.exists():
+        shutil.rmtree(old)
+    for stage in destination.parent.glob(f".{destination.name}{_NEW}*"):
+        if not _is_alive(stage.name.rpartition(".")[2]):
+            shutil.rmtree(stage, ignore_errors=True)
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return int(pid) != os.getpid()
+
+
+def _is_empty_folder(path: Path) -> bool:
+    return path.is_dir() and not any(path.iterdir())

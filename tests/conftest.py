@@ -1,0 +1,23 @@
+"""What all tests share: where the corpus of real data is, and hypothesis at a steady pace."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "labelkit", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("labelkit")
+
+
+@pytest.fixture(scope="session")
+def corpus() -> Path:
+    """The folder of real data beside the project, or LABELKIT_CORPUS; under CI it must be there."""
+    beside = Path(__file__).parents[2] / "shared" / "corpus"
+    path = Path(os.environ.get("LABELKIT_CORPUS", beside))
+    if not path.is_dir():
+        assert os.environ.get("CI") != "true", f"the corpus is missing: {path}"
+        pytest.skip(f"no corpus of real data at {path} (set LABELKIT_CORPUS)")
+    return path
