@@ -21,8 +21,16 @@ def encode_record(record: Record) -> bytes:
 
 
 def decode_record(line: bytes) -> Record:
-    """The record of a line. Raises pydantic.ValidationError (a ValueError) where it is none."""
-    return Record.model_validate_json(line)
+    """The record of a line.
+
+    Raises pydantic.ValidationError (a ValueError) where it is none, and ValueError where a map points to a
+    file: the canonical form has layers only, so that no record can make us read a file of its choice.
+    """
+    record = Record.model_validate_json(line)
+    for name, item in record.maps.items():
+        if isinstance(item.source, Png):
+            raise ValueError(f"maps.{name}.source: a file, found {item.source.path!r}; layers were expected")
+    return record
 
 
 def fault(error: ValidationError) -> str:

@@ -14,7 +14,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from hashlib import blake2b
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import msgspec
@@ -105,6 +105,10 @@ def _guard(shown: _Shown) -> str:
     return blake2b(msgspec.json.encode(shown, order="deterministic"), digest_size=9).hexdigest()
 
 
+def _stem(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
+
+
 # --- reading -----------------------------------------------------------------------------------------------
 
 
@@ -146,17 +150,31 @@ class Carrier:
 
     @cached_property
     def _index(self) -> tuple[dict[str, int], dict[str, list[int]]]:
-        """The offset of every entry by path, and the offsets by guard."""
+        """The offset of every entry by path, and the offsets by what else may find it."""
         paths: dict[str, int] = {}
-        guards: dict[str, list[int]] = defaultdict(list)
+        hints: dict[str, list[int]] = defaultdict(list)
         with self.path.open("rb") as stream:
             offset = len(stream.readline())
             for line in stream:
                 key = msgspec.json.decode(line, type=_Key)
                 paths[key.path] = offset
-                guards[key.guard].append(offset)
+                hints[_stem(key.path)].append(offset)
+                hints[key.guard].append(offset)
                 offset += len(line)
-        return paths, dict(guards)
+        return paths, dict(hints)
+
+    def _find(self, record: Record, shown: _Shown) -> int | None:
+        """The entry of a record: by path, by path without suffix (a format may not know it), by guard.
+
+        The guard finds a renamed image, if only one entry showed exactly what the record shows.
+        """
+        paths, hints = self._index
+        if record.image.path in paths:
+            return paths[record.image.path]
+        for hint in (_stem(record.image.path), _guard(shown) if record.objects or record.maps else ""):
+            if len(hints.get(hint, [])) == 1:
+                return hints[hint][0]
+        return None
 
     def header(self, header: Header, used: Callable[[], set[str]]) -> Header:
         """The source's header, as far as the present one still says what was shown.
@@ -190,21 +208,15 @@ class Carrier:
 
         Raises ValueError where the entry is malformed or a mask cannot be decoded.
         """
-        paths, guards = self._index
-        renamed = record.image.path not in paths
         shown = _shown(record)
-        if renamed:
-            offsets = guards.get(_guard(shown), [])
-            if len(offsets) != 1 or not (record.objects or record.maps):
-                return record
-            offset = offsets[0]
-        else:
-            offset = paths[record.image.path]
+        offset = self._find(record, shown)
+        if offset is None:
+            return record
         with self.path.open("rb") as stream:
             stream.seek(offset)
             entry = msgspec.json.decode(stream.readline(), type=_Entry)
-        source = decode_record(bytes(entry.source))
-        return _merge(source, entry, record, shown, keep_path=renamed)
+        renamed = _stem(entry.path) != _stem(record.image.path)
+        return _merge(decode_record(bytes(entry.source)), entry, record, shown, keep_path=renamed)
 
 
 def _merge(source: Record, entry: _Entry, now: Record, shown_now: _Shown, *, keep_path: bool) -> Record:

@@ -7,14 +7,29 @@ What is legal but should not be is a finding: it is converted as it is, and neve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import PurePosixPath
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
-from labelkit.model import Box, Cell, Png, Polygons, Record, Rle
-from labelkit.pixels import image_size, layer_runs, shape_runs
+from labelkit.formats._files import safe_path
+from labelkit.model import Box, Cell, Polygons, Record, Rle
+from labelkit.pixels import map_pixels, shape_runs
 
 _TOLERANCE = 0.5  # pixels that a box may leave its image by: official boxes are rounded
+
+
+def check_names(record: Record, place: str) -> None:
+    """Refuse names that could lead a writer out of its folder, wherever the record came from.
+
+    Raises RecordError.
+    """
+    try:
+        safe_path(record.image.path)
+        for split in record.splits:
+            if len(PurePosixPath(safe_path(split)).parts) > 1 or split.startswith("."):
+                raise ValueError(f"the split {split!r} is no plain name")
+    except ValueError as error:
+        raise RecordError(place, str(error), "names that stay in their folder") from None
 
 
 def check_pixels(record: Record, place: str) -> None:
@@ -36,18 +51,14 @@ def check_pixels(record: Record, place: str) -> None:
             raise RecordError(f"{place}:object {position}", f"mask: {error}", "a valid mask") from None
     for name, pixels in record.maps.items():
         try:
-            if isinstance(pixels.source, Png):
-                found = image_size(Path(pixels.source.path))
-            else:
-                found = (pixels.source.width, pixels.source.height)
-                for layer in pixels.source.layers:
-                    if isinstance(layer.mask.shape, Rle):
-                        layer_runs(layer, pixels.source)
+            pixels_height, pixels_width = map_pixels(pixels).shape
         except ValueError as error:
             raise RecordError(f"{place}:map {name}", str(error), "a valid map") from None
-        if width is not None and height is not None and found != (width, height):
+        if width is not None and height is not None and (pixels_width, pixels_height) != (width, height):
             raise RecordError(
-                f"{place}:map {name}", f"{found[0]} x {found[1]} pixels", f"{width} x {height}, as the image"
+                f"{place}:map {name}",
+                f"{pixels_width} x {pixels_height} pixels",
+                f"{width} x {height}, as the image",
             )
 
 

@@ -164,10 +164,14 @@ def _teller(findings: list[Finding]) -> Tell:
 
 @dataclass
 class Ledger:
-    """Counts of findings by code, with a few examples of each: what a conversion tells its user."""
+    """Counts of findings by code, with a few examples of each: what a conversion tells its user.
+
+    An example is the first finding with its message; ``messages`` counts how often each was said.
+    """
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Finding]] = field(default_factory=dict)
+    messages: dict[str, dict[str, int]] = field(default_factory=dict)
     uncarried: int = 0
 
     def add(self, finding: Finding, *, carried: bool = False) -> None:
@@ -178,8 +182,12 @@ class Ledger:
                 self.uncarried += finding.count
         self.counts[finding.code] = self.counts.get(finding.code, 0) + finding.count
         examples = self.examples.setdefault(finding.code, [])
-        if len(examples) < _EXAMPLES:
+        messages = self.messages.setdefault(finding.code, {})
+        if finding.message in messages:
+            messages[finding.message] += finding.count
+        elif len(examples) < _EXAMPLES:
             examples.append(finding)
+            messages[finding.message] = finding.count
 
     def rows(self) -> list[tuple[str, str, int, list[Finding]]]:
         """Code, name, count and examples, by code."""
@@ -196,7 +204,14 @@ class Ledger:
                 "meaning": CODES[code][1],
                 "count": count,
                 "carried": examples[0].carried,
-                "examples": [{"place": item.place, "message": item.message} for item in examples],
+                "examples": [
+                    {
+                        "place": item.place,
+                        "message": item.message,
+                        "count": self.messages[code][item.message],
+                    }
+                    for item in examples
+                ],
             }
             for code, name, count, examples in self.rows()
         ]

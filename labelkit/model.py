@@ -41,6 +41,16 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
+def _needs_kind(schema: dict[str, Any]) -> None:
+    schema.setdefault("required", []).append("kind")
+
+
+class Tagged(Model):
+    """A type that stands in a union: what is written says by ``kind`` which one it is."""
+
+    model_config = ConfigDict(json_schema_extra=_needs_kind)
+
+
 class Box(NamedTuple):
     """x, y, w, h in pixels; ``Box(0, 0, 1, 1)`` is exactly the first pixel."""
 
@@ -225,7 +235,7 @@ class Provenance(Model):
     status: Literal["pending", "accepted", "changed", "rejected"] = "pending"
 
 
-class _Object(Model):
+class _Object(Tagged):
     category: Name
     crowd: bool | None = None
     difficult: bool | None = None
@@ -261,7 +271,7 @@ Object = Annotated[BoundingBox | Instance, Field(discriminator="kind")]
 # --- pixel maps --------------------------------------------------------------------------------------------
 
 
-class Png(Model):
+class Png(Tagged):
     """Pixels in an image file.
 
     encoding: ``index`` takes the stored values as they are (modes P, L, I;16); ``rgb24`` is
@@ -281,7 +291,7 @@ class Layer(Model):
     mask: Mask
 
 
-class Layers(Model):
+class Layers(Tagged):
     """Pixels that are painted layer by layer, later over earlier, on a ground of 0.
 
     rule: who rasterises a layer that is a polygon: ``coco`` pycocotools, ``official`` the fill that made
@@ -298,7 +308,10 @@ class Layers(Model):
 Source = Annotated[Png | Layers, Field(discriminator="kind")]
 
 
-class SemanticMap(Model):
+_WHOLE_KEYS = Field(json_schema_extra={"propertyNames": {"pattern": "^(0|-?[1-9][0-9]*)$"}})
+
+
+class SemanticMap(Tagged):
     """A class for every pixel. Several values may mean one class (panoptic segments do).
 
     classes: what each value means. Any other value means that nothing is said of the pixel.
@@ -307,12 +320,12 @@ class SemanticMap(Model):
 
     kind: Literal["semantic"] = "semantic"
     source: Source
-    classes: dict[int, Name]
+    classes: Annotated[dict[int, Name], _WHOLE_KEYS]
     ignore: int | None = None
     raw: Raw = {}
 
 
-class InstanceMap(Model):
+class InstanceMap(Tagged):
     """An object for every pixel: objects with the mask ``Cell(map, value)`` own the pixels of that value."""
 
     kind: Literal["instances"] = "instances"

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from labelkit.carrier import Carrier, CarrierWriter, carrier_path
-from labelkit.checks import check_pixels, oddities
+from labelkit.checks import check_names, check_pixels, oddities
 from labelkit.derive import derive
 from labelkit.errors import (
     BadRecordsError,
@@ -61,15 +61,32 @@ class Dataset:
 
     def items(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         """One part's records, with errors and findings in their places."""
-        for item in self.reader.read(part):
-            yield self._restored(item) if isinstance(item, Record) and self.carrier else item
+        for _, item in self.readings(part):
+            yield item
 
-    def image_file(self, record: Record) -> Path | None:
-        """Where a record's image lies, or None. Raises ValueError where a link leaves its folder."""
-        return self.reader.image_file(record)
+    def readings(
+        self, part: Part
+    ) -> Iterator[tuple[Record, Record | RecordError] | tuple[None, RecordError | Finding]]:
+        """One part's records as the files say them, each with what the carrier makes of it.
+
+        Only the first knows where the image lies: the carrier brings the source's path back.
+        """
+        for item in self.reader.read(part):
+            if isinstance(item, Record):
+                yield item, self._restored(item)
+            else:
+                yield None, item
+
+    def image_file(self, read: Record) -> Path | None:
+        """Where the image of a record (as it was read) lies, or None.
+
+        Raises ValueError or RecordError where a link leaves its folder.
+        """
+        return self.reader.image_file(read)
 
     def _restored(self, record: Record) -> Record | RecordError:
-        assert self.carrier is not None
+        if self.carrier is None:
+            return record
         try:
             return self.carrier.restore(record)
         except ValueError as error:
@@ -289,25 +306,32 @@ def _write_all(
     sidecar = CarrierWriter(carrier_path(root), plan.header, plan.target.header) if plan.carrier else None
     taken: dict[str, str] = {}
     for number, part in enumerate(plan.dataset.reader.parts()):
-        pairs = list(_fitted_part(plan, part, report, progress))
+        done = list(_fitted_part(plan, part, report, progress))
         if report.errors and not keep_going:
             continue
-        writer.write(number, [fitted.record for _, fitted in pairs])
+        writer.write(number, [each.fitted.record for each in done])
         if sidecar:
-            sidecar.write(number, pairs)
-        for source, fitted in pairs:
-            _place_image(plan, source, fitted.record, writer, root.parent if single else root, taken, report)
+            sidecar.write(number, [(each.source, each.fitted) for each in done])
+        for each in done:
+            _place_image(plan, each, writer, root.parent if single else root, taken, report)
     if not report.errors or keep_going:
         writer.finish()
         if sidecar:
             sidecar.finish()
 
 
-def _fitted_part(
-    plan: _Plan, part: Part, report: Report, progress: Progress | None
-) -> Iterator[tuple[Record, Fitted]]:
+@dataclass(frozen=True)
+class _Done:
+    """A record on its way: as its file said it, as it is wanted, and as the target can hold it."""
+
+    read: Record
+    source: Record
+    fitted: Fitted
+
+
+def _fitted_part(plan: _Plan, part: Part, report: Report, progress: Progress | None) -> Iterator[_Done]:
     ordinal = part.start - 1
-    for item in plan.dataset.items(part):
+    for read, item in plan.dataset.readings(part):
         if isinstance(item, Finding):
             report.ledger.add(item)
             continue
@@ -322,10 +346,10 @@ def _fitted_part(
         finally:
             if progress:
                 progress(1)
-        if pair:
+        if pair and read:
             report.records += 1
             report.objects += len(pair[0].objects)
-            yield pair
+            yield _Done(read, *pair)
 
 
 def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple[Record, Fitted] | None:
@@ -334,6 +358,7 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
         selected = plan.selection.record(record)
         if selected is None:
             return None
+        check_names(selected, place)
         check_pixels(selected, place)
         asked: list[Finding] = []
 
@@ -378,8 +403,7 @@ def _lost(ledger: Ledger) -> str:
 
 def _place_image(
     plan: _Plan,
-    source: Record,
-    fitted: Record,
+    done: _Done,
     writer: Writer,
     root: Path,
     taken: dict[str, str],
@@ -389,24 +413,24 @@ def _place_image(
 
     Raises DestinationError that names both images where two would have one place.
     """
-    place = writer.image_path(fitted)
+    place, path = writer.image_path(done.fitted.record), done.source.image.path
     if place is None:
         return
     if place in taken:
         raise DestinationError(
-            place, f"two images: {taken[place]!r} and {source.image.path!r}", "one image a file", "rename one"
+            place, f"two images: {taken[place]!r} and {path!r}", "one image a file", "rename one"
         )
-    taken[place] = source.image.path
+    taken[place] = path
     try:
-        file = plan.dataset.image_file(source)
-    except ValueError as error:
-        report.errors.append(RecordError(f"{plan.dataset.path}:{source.image.path}", str(error)))
+        file = plan.dataset.image_file(done.read)
+    except (ValueError, RecordError) as error:
+        report.errors.append(RecordError(f"{plan.dataset.path}:{path}", str(error)))
         return
     if file is None:
-        report.ledger.add(Finding("ODD006", source.image.path, "no such image file"))
+        report.ledger.add(Finding("ODD006", path, "no such image file"))
         return
     if file.stat().st_size == 0:
-        report.ledger.add(Finding("ODD007", source.image.path, "the image file has no bytes"))
+        report.ledger.add(Finding("ODD007", path, "the image file has no bytes"))
     if plan.images != "none":
         _bring(file, root / place, plan.images)
         report.images += 1

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from labelkit.geometry import rle
-from labelkit.model import Header, InstanceMap, Mask, Object, Polygons, Record, SemanticMap
+from labelkit.model import Box, Header, InstanceMap, Mask, Object, Polygons, Record, SemanticMap
 from labelkit.pixels import Counts, cell_runs, map_pixels, mask_runs
 
 FIELDS = (
@@ -37,7 +37,7 @@ def visible(record: Record) -> dict[str, Any]:
     """What a record shows, as JSON values. Raises ValueError where a mask or a map cannot be decoded."""
     return {
         "size": [record.image.width, record.image.height],
-        "splits": list(record.splits),
+        "splits": sorted(record.splits),
         "labels": [
             {"category": label.category, "state": label.state, "score": label.score}
             for label in record.labels
@@ -55,7 +55,7 @@ def visible_object(record: Record, item: Object) -> dict[str, Any]:
     """What one object of a record shows, without what it does not say."""
     shown: dict[str, Any] = {"category": item.category}
     if item.box is not None:
-        shown["box"] = list(item.box)
+        shown["box"] = _plain(item.box)
     if item.kind == "instance":
         shown["mask"] = mask_digest(record, item.mask)
     for name in FIELDS:
@@ -63,10 +63,14 @@ def visible_object(record: Record, item: Object) -> dict[str, Any]:
         if value is not None:
             shown[name] = value
     if item.parts is not None:
-        shown["parts"] = [[part.name, list(part.box)] for part in item.parts]
+        shown["parts"] = [[part.name, _plain(part.box)] for part in item.parts]
     if item.provenance is not None:
         shown["provenance"] = item.provenance.model_dump()
     return shown
+
+
+def _plain(box: Box) -> list[float]:
+    return [number + 0.0 for number in box]  # -0.0 and 0.0 are one number, but not one text
 
 
 def visible_header(header: Header) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from labelkit.derive import DERIVABLE
 from labelkit.errors import DestinationError, UsageError
+from labelkit.findings import Finding
 from labelkit.formats import formats
 from labelkit.pipeline import IMAGES, Report, convert
 from labelkit.select import TYPES
 
-_EXAMPLES = 2
+_EXAMPLES = 3
 
 
 def _comma(
@@ -186,10 +187,9 @@ def _print(done: Report) -> None:
         if rows:
             lines.append(title)
         for code, name, count, examples in rows:
-            carried = _CARRIED[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
-            lines.append(
-                f"  {code} {name:<22} {count:>7}  {carried}{examples[0].place}: {examples[0].message}"
-            )
+            fate = _FATE[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
+            lines.append(f"  {code} {name:<22} {count:>7}{fate}")
+            lines += [f"      {text}" for text in _say(examples, done.ledger.messages[code])]
     if done.ledger.uncarried:
         lines.append("Nothing will bring these back: there is no carrier.")
     if any(code.startswith("ODD") for code in done.ledger.counts):
@@ -201,7 +201,15 @@ def _print(done: Report) -> None:
     sys.stdout.flush()
 
 
-_CARRIED = {True: "[carried] ", False: "[lost] ", None: ""}
+def _say(examples: list[Finding], messages: dict[str, int]) -> Iterator[str]:
+    """The first messages of a code, each with its count or, where it was said once, with its place."""
+    for example in examples[:_EXAMPLES]:
+        count = messages[example.message]
+        where = f"{count} times, first at {example.place}" if count > example.count else example.place
+        yield f"{where}: {example.message}"
+
+
+_FATE = {True: "  [carried]", False: "  [lost]", None: ""}
 _SECTIONS = (
     ("Assumed:", "NOTE"),
     ("Legal but odd, converted as it is:", "ODD"),

@@ -1,0 +1,86 @@
+"""Cityscapes: ``gtFine`` or ``gtCoarse`` with polygons and the PNGs painted from them.
+
+The JSON states objects and their order, the PNGs state pixels. An object's mask is its *visible* pixels. The
+shipped PNGs were painted by the polygon fill of PIL 1.1.7 (rule ``official``); what today's Pillow paints
+differs on borders (rule ``pillow``). Facts: cityscapesScripts 2.3.0, and FORMATS 3, measured.
+
+Decisions: ``<label>group`` is a crowd and a plain label says nothing of crowds (``None``), so that a stated
+``crowd=False`` has no place; the folder ``unsplit`` is no split; a JSON of 0 x 0 has an unknown size.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import get_args
+
+from labelkit.errors import UsageError
+from labelkit.formats import Evidence, Format
+from labelkit.formats.cityscapes.fit import adjust, adjust_header
+from labelkit.formats.cityscapes.read import CityscapesReader, Truth, TypeOption, type_by_files
+from labelkit.formats.cityscapes.scene import Rule
+from labelkit.formats.cityscapes.table import IMAGES, NAME, TYPES
+from labelkit.formats.cityscapes.write import CityscapesWriter
+from labelkit.model import Header
+
+
+def detect(path: Path) -> Evidence:
+    """Folders gtFine or gtCoarse (or such a folder itself) with files of the official names."""
+    try:
+        if not path.is_dir():
+            return Evidence(0, "is no folder")
+        for folder in (*(path / name for name in TYPES), path):
+            if folder.is_dir() and (kind := type_by_files(folder)):
+                return Evidence(2, f"{folder.name} holds <split>/<city>/…_{kind}_… files")
+        here = [name for name in (*TYPES, IMAGES) if (path / name).is_dir()]
+        if here:
+            return Evidence(1, f"has {' and '.join(here)}, but no annotation files in it")
+    except OSError as error:
+        return Evidence(0, f"cannot be looked into ({error.strerror})")
+    return Evidence(0, f"has no {' and no '.join(TYPES)}")
+
+
+def open_dataset(
+    path: Path,
+    *,
+    images_dir: Path | None = None,
+    type: TypeOption = "auto",
+    truth: Truth = "png",
+    raster: Rule = "official",
+) -> CityscapesReader:
+    """Open a data set.
+
+    Args: type: which folder. truth: who is right where PNGs and polygons disagree. raster: the rule that
+        polygons are painted by; the other one is tried where only that gives the PNGs.
+    Raises: FormatError: no such folder. UsageError: no such option.
+    """
+    return CityscapesReader(path, images_dir, type, truth, raster)
+
+
+def create(root: Path, header: Header, *, raster: Rule = "official") -> CityscapesWriter:
+    """Write a data set. raster: the rule by which fit made the polygons; a fitted record knows it itself."""
+    if raster not in get_args(Rule):
+        raise UsageError("--cityscapes-raster", repr(raster), f"one of {', '.join(get_args(Rule))}")
+    return CityscapesWriter(root)
+
+
+FORMAT = Format(
+    name=NAME,
+    title="Cityscapes (gtFine, gtCoarse)",
+    carries=frozenset(
+        {
+            "instances",
+            "semantic",
+            "objects.stuff",
+            "objects.crowd",
+            "splits",
+            "categories.supercategory",
+            "categories.thing",
+            "categories.colour",
+        }
+    ),
+    detect=detect,
+    open=open_dataset,
+    create=create,
+    adjust=adjust,
+    adjust_header=adjust_header,
+)

@@ -1,0 +1,370 @@
+"""What COCO said in its own words: documents, and the entries of raw that point into them.
+
+``Header.raw["coco"]["documents"]`` lists the documents. Everything that came from one keeps *entries*:
+
+* ``[document, ordinal, text]``: the JSON text as it stood at that place of that document;
+* ``[document, ordinal, head, tail, check]``: an annotation without its segmentation, whose text is the
+  mask's own; check is its CRC-32, so that a changed mask is seen without a second copy of it.
+
+The reader makes values from these texts and the writer compares values with them by the same functions, so
+that the two cannot disagree about what a text says.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from labelkit.formats._files import safe_path
+from labelkit.model import Box, Category, Header, Mask, Object
+
+NAME = "coco"
+ROLES = ("instances", "person_keypoints", "panoptic", "stuff", "labels", "captions", "image_info")
+KINDS = ("instances", "keypoints", "panoptic", "stuff", "labels", "captions", "info", "results")
+Entry = list[Any]
+Key = int | str | float
+NOTHING = msgspec.Raw(b"")
+_SEGMENTATION = re.compile(rb'"segmentation"\s*:\s*')
+
+
+@dataclass(frozen=True)
+class Document:
+    """One JSON file of a data set.
+
+    name: its path below the data set's root. role: one of KINDS. keys: the top-level keys in order, with
+    their native text, or None for the lists of images, annotations and categories.
+    """
+
+    name: str
+    role: str
+    split: str | None
+    keys: tuple[tuple[str, str | None], ...]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "role": self.role,
+            "split": self.split,
+            "keys": [list(pair) for pair in self.keys],
+        }
+
+    @property
+    def stem(self) -> str:
+        return self.name.rpartition("/")[2].removesuffix(".json")
+
+
+class Annotation(msgspec.Struct):
+    """The keys of an annotation that mean something here; their values are judged later."""
+
+    id: Any = None
+    image_id: Any = None
+    category_id: Any = None
+    bbox: msgspec.Raw = NOTHING
+    segmentation: msgspec.Raw = NOTHING
+    iscrowd: Any = None
+    score: Any = None
+    attributes: Any = None
+    keypoints: msgspec.Raw = NOTHING
+    caption: msgspec.Raw = NOTHING
+    segments_info: msgspec.Raw = NOTHING
+
+
+class ImageEntry(msgspec.Struct):
+    """The keys of an image."""
+
+    id: Any = None
+    file_name: Any = None
+    width: Any = None
+    height: Any = None
+
+
+class CategoryEntry(msgspec.Struct):
+    """The keys of a category."""
+
+    id: Any = None
+    name: Any = None
+    supercategory: Any = None
+    isthing: Any = None
+    color: Any = None
+
+
+class Segment(msgspec.Struct):
+    """One segment of a panoptic annotation."""
+
+    id: int
+    category_id: Any
+    bbox: msgspec.Raw = NOTHING
+    iscrowd: Any = None
+
+
+annotation_decoder = msgspec.json.Decoder(Annotation)
+image_decoder = msgspec.json.Decoder(ImageEntry)
+category_decoder = msgspec.json.Decoder(CategoryEntry)
+_box_decoder = msgspec.json.Decoder(tuple[float, float, float, float])
+
+
+# --- values from texts -----------------------------------------------------------------------------------
+
+
+def box_of(raw: msgspec.Raw) -> Box | None:
+    """The box, or None where there is no such key. Raises ValueError unless it is four numbers."""
+    if not len(raw):
+        return None
+    try:
+        return Box(*_box_decoder.decode(raw))
+    except msgspec.DecodeError:
+        text = bytes(raw).decode("utf-8", "replace")
+        raise ValueError(f"bbox {text if len(text) < 60 else text[:57] + '…'}") from None
+
+
+def crowd_of(value: Any) -> bool | None:
+    """iscrowd as a truth value. Raises ValueError unless it is 0, 1, true, false or absent."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and value in (0, 1):
+        return value == 1
+    raise ValueError(f"iscrowd {value!r}")
+
+
+def score_of(value: Any) -> float | None:
+    """The score; None where it is no number, and stays in the native text."""
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def attributes_of(value: Any) -> dict[str, Any] | None:
+    """CVAT's and Datumaro's attributes; None where they are no object."""
+    return value if isinstance(value, dict) else None
+
+
+def is_empty(segmentation: msgspec.Raw) -> bool:
+    """Whether a segmentation says nothing: absent, null, or an empty list."""
+    return len(segmentation) < 16 and bytes(segmentation).strip().replace(b" ", b"") in (b"", b"null", b"[]")
+
+
+def is_key(value: Any) -> bool:
+    """Whether a value can be an id: a number or a text."""
+    return isinstance(value, int | str | float) and not isinstance(value, bool)
+
+
+def category_fields(said: Iterable[CategoryEntry]) -> dict[str, Any]:
+    """The model's fields of a category that several documents describe: the first that says it wins."""
+    fields: dict[str, Any] = {"supercategory": None, "thing": None, "colour": None}
+    for entry in said:
+        if fields["supercategory"] is None and isinstance(entry.supercategory, str):
+            fields["supercategory"] = entry.supercategory
+        if fields["thing"] is None and isinstance(entry.isthing, int) and entry.isthing in (0, 1):
+            fields["thing"] = bool(entry.isthing)
+        if fields["colour"] is None and _is_colour(entry.color):
+            fields["colour"] = tuple(entry.color)
+    return fields
+
+
+def _is_colour(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 3
+        and all(type(byte) is int and 0 <= byte <= 255 for byte in value)
+    )
+
+
+# --- entries ---------------------------------------------------------------------------------------------
+
+
+def annotation_entry(document: int, ordinal: int, raw: bytes, segmentation: msgspec.Raw) -> Entry:
+    """The entry of an annotation; what is said of its pixels is left to the mask."""
+    if len(segmentation) and not is_empty(segmentation):
+        pixels = bytes(segmentation)
+        for found in _SEGMENTATION.finditer(raw):
+            if raw.startswith(pixels, found.end()):
+                head, tail = raw[: found.end()], raw[found.end() + len(pixels) :]
+                return [document, ordinal, head.decode(), tail.decode(), zlib.crc32(pixels)]
+    return [document, ordinal, raw.decode()]
+
+
+def entry_text(entry: Entry, mask: Mask | None) -> str:
+    """The JSON text of an entry, with the mask's text where the entry left it out."""
+    if len(entry) == 3:
+        return str(entry[2])
+    return f"{entry[2]}{mask_text(mask).decode() if mask else '[]'}{entry[3]}"
+
+
+def mask_text(mask: Mask) -> bytes:
+    """A mask as COCO writes it."""
+    return Mask.of(mask.shape).text if mask.text.lstrip().startswith(b'{"parts"') else mask.text
+
+
+def entries_of(raw: Mapping[str, Any]) -> list[Entry]:
+    """The entries of an object, a label or a map; empty where it is not from COCO."""
+    found = raw.get(NAME)
+    return [entry for entry in found if _is_entry(entry)] if isinstance(found, list) else []
+
+
+def record_entries(raw: Mapping[str, Any], kind: str) -> list[Entry]:
+    """The entries of a record: kind ``images``, or ``annotations`` for those that are no object."""
+    found = raw.get(NAME)
+    return entries_of({NAME: found.get(kind)}) if isinstance(found, dict) else []
+
+
+def layer_entries(raw: Mapping[str, Any]) -> list[list[Entry]]:
+    """The entries of each layer of a semantic map; empty where it is not from COCO."""
+    found = raw.get(NAME)
+    layers = found.get("layers") if isinstance(found, dict) else None
+    return [entries_of({NAME: layer}) for layer in layers] if isinstance(layers, list) else []
+
+
+def own_id(raw: Mapping[str, Any]) -> Any:
+    """The id of an image or a category in COCO, or None."""
+    found = raw.get(NAME)
+    value = found.get("id") if isinstance(found, dict) else None
+    return value if is_key(value) else None
+
+
+def _is_entry(entry: Any) -> bool:
+    if type(entry) is not list or len(entry) not in (3, 5):
+        return False
+    if len(entry) == 5 and not (type(entry[3]) is str and type(entry[4]) is int):
+        return False
+    number, ordinal, text = entry[:3]
+    return type(number) is int and type(ordinal) is int and type(text) is str and number >= 0 <= ordinal
+
+
+def documents_of(header: Header) -> list[Document]:
+    """The documents that a header remembers; none where what it remembers is malformed.
+
+    One that was a file by itself is placed where a folder's reader looks for it.
+    """
+    found = header.raw.get(NAME)
+    try:
+        return [_document(item) for item in found["documents"]] if isinstance(found, dict) else []
+    except (KeyError, TypeError, ValueError):
+        return []
+
+
+def _document(item: Mapping[str, Any]) -> Document:
+    keys = tuple((str(key), text) for key, text in item["keys"])
+    for _, text in keys:
+        if text is not None:
+            json.loads(text)
+    if item["role"] not in KINDS or not isinstance(item["split"], str | None):
+        raise ValueError(f"role {item['role']!r}, split {item['split']!r}")
+    name = safe_path(item["name"])
+    if "/" not in name and item["role"] != "results":
+        name = f"annotations/{name}"
+    return Document(name, item["role"], item["split"], keys)
+
+
+def covering(
+    entries: Sequence[Entry], documents: Sequence[Document], splits: Sequence[str]
+) -> tuple[list[Entry], list[str | None]]:
+    """The entries whose documents hold a record of these splits, and the splits that none of them covers.
+
+    A document without a split covers every split.
+    """
+    kept = [
+        entry
+        for entry in entries
+        if entry[0] < len(documents)
+        and (documents[entry[0]].split is None or documents[entry[0]].split in splits)
+    ]
+    held = {documents[entry[0]].split for entry in kept}
+    wanted: list[str | None] = [*splits] or [None]
+    return kept, [] if None in held else [split for split in wanted if split not in held]
+
+
+def is_native(entries: Sequence[Entry], documents: Sequence[Document], splits: Sequence[str]) -> bool:
+    """Whether documents already state this for every split of its record."""
+    kept, missing = covering(entries, documents, splits)
+    return bool(kept) and not missing
+
+
+def patched(text: str, changes: Mapping[str, bytes | None]) -> str:
+    """The text of a JSON object with some values replaced, added, or (None) removed; all else verbatim."""
+    values = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    for key, value in changes.items():
+        if value is None:
+            values.pop(key, None)
+        else:
+            values[key] = msgspec.Raw(value)
+    return msgspec.json.encode(values).decode()
+
+
+# --- categories and documents to write -------------------------------------------------------------------
+
+
+def home(documents: Sequence[Document], role: str, split: str | None) -> int | Document:
+    """Where new annotations of a role and split go: the number of a document there is, or a new one.
+
+    Where there are only results, new objects are results too.
+    """
+    name = f"annotations/{role}_{split}.json" if split is not None else f"annotations/{role}.json"
+    for number, document in enumerate(documents):
+        if (document.role == role and document.split == split) or document.name == name:
+            return number
+    if role == "instances" and documents and all(document.role == "results" for document in documents):
+        return 0
+    return Document(name, role, split, ())
+
+
+def with_ids(categories: Sequence[Category]) -> tuple[Category, ...]:
+    """The categories, each with an id: its native one, else the next that is free from 1 on."""
+    used = {own_id(category.raw) for category in categories}
+    free = (number for number in range(1, len(categories) + len(used) + 1) if number not in used)
+    return tuple(
+        category
+        if own_id(category.raw) is not None
+        else category.model_copy(update={"raw": {**category.raw, NAME: {"id": next(free), "entries": []}}})
+        for category in categories
+    )
+
+
+def category_entries(category: Category) -> list[Entry]:
+    """The entries of a category, one a document."""
+    return record_entries(category.raw, "entries")
+
+
+def category_ids(categories: Sequence[Category], document: int | None) -> dict[str, Key]:
+    """The id of every category in a document (None: a new one): as that document says, else its own.
+
+    Where two categories claim one id, the later takes the next free number.
+    """
+    ids: dict[str, Key] = {}
+    for category in categories:
+        for entry in category_entries(category):
+            if entry[0] == document:
+                ids[category.name] = category_decoder.decode(entry[2].encode()).id
+    taken = set(ids.values())
+    for category in with_ids(categories):
+        if category.name not in ids:
+            number = own_id(category.raw)
+            if number in taken:
+                number = int(max((n for n in taken if isinstance(n, int | float)), default=0)) + 1
+            ids[category.name] = number
+            taken.add(number)
+    return ids
+
+
+def map_values(categories: Sequence[Category]) -> dict[str, int]:
+    """The value of every category in a painted map: its id where that is a positive integer.
+
+    0 is the ground that nothing is said of, so that a class with id 0 needs another value.
+    """
+    ids = [own_id(category.raw) for category in categories]
+    good = {n: k for k, n in reversed([*enumerate(ids)]) if type(n) is int and 0 < n < 2**24}
+    spare = max(good, default=0)
+    values = {}
+    for position, (category, number) in enumerate(zip(categories, ids, strict=True)):
+        mine = type(number) is int and good.get(number) == position
+        spare += not mine
+        values[category.name] = number if mine else spare
+    return values
+
+
+def is_segment(item: Object) -> bool:
+    """Whether an object is a segment of a panoptic map and no annotation of its own."""
+    return item.raw.get(NAME) == {"segment": True}

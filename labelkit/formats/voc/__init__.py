@@ -1,0 +1,46 @@
+"""Pascal VOC: XML boxes, two PNGs, and lists of images (FORMATS 2, the development kit of May 2012).
+
+``annotation`` is the XML, ``sets`` the lists, ``maps`` the PNGs, ``names`` the classes, ``layout`` the
+folders; ``read``, ``fit`` and ``write`` join them. Conventions that are ours:
+
+* Boxes start at 1, the official way, unless a box says otherwise or ``base`` is given. A set that was read
+  from 0 is written from 0. Where written boxes would speak for the wrong base, ``box-base.txt`` says it.
+* Classes that are not the official 20 are listed in ``labelmap.txt``, with the colours of their indices
+  unless they have colours of their own.
+* Class and split names become file names with ``/``, ``\\``, ``%`` and a leading dot written as %2F, ….
+* New XML has no depth, for the model does not say how many channels an image has.
+"""
+
+from labelkit.formats import Format
+from labelkit.formats.voc.fit import adjust, adjust_header
+from labelkit.formats.voc.layout import detect
+from labelkit.formats.voc.read import open_set
+from labelkit.formats.voc.write import create_set
+
+FORMAT = Format(
+    name="voc",
+    title="Pascal VOC",
+    carries=frozenset(
+        {
+            "labels",
+            "labels.state",
+            "boxes",
+            "instances",
+            "instances.box",
+            "semantic",
+            "semantic.ignore",
+            "objects.difficult",
+            "objects.truncated",
+            "objects.occluded",
+            "objects.pose",
+            "objects.parts",
+            "categories.colour",
+            "splits",
+        }
+    ),
+    detect=detect,
+    open=open_set,
+    create=create_set,
+    adjust=adjust,
+    adjust_header=adjust_header,
+)

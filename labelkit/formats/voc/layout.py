@@ -1,0 +1,151 @@
+"""Where a Pascal VOC data set keeps its things, and whether a folder is one.
+
+The official layout is ``VOCdevkit/VOC2012/{Annotations,ImageSets,JPEGImages,…}``; any of its upper folders
+may be named, and a bare folder of XML files will do, with the images beside them or in ``images/``.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from labelkit.errors import FormatError
+from labelkit.formats import Evidence, _files
+
+DEFAULT_FOLDER = "VOC2012"
+BASE_FILE = "box-base.txt"  # written where boxes would speak for the wrong base; ours alone
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
+)
+_MARKS = ("Annotations", "ImageSets", "SegmentationClass", "annotations")
+_FOLDER = re.compile(r"VOC[A-Za-z0-9_-]*")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The folders of a data set. root: what is called VOC2012 in the official one."""
+
+    root: Path
+    annotations: Path
+    images: tuple[Path, ...]
+
+    @property
+    def folder(self) -> str | None:
+        """The official name of the root (VOC2007), if it has one."""
+        return self.root.name if folder_name(self.root.name) else None
+
+
+def folder_name(name: object) -> str | None:
+    """A name that the root may be written with, or None."""
+    return name if isinstance(name, str) and _FOLDER.fullmatch(name) else None
+
+
+def locate(path: Path, images_dir: Path | None) -> Layout:
+    """The folders of the data set at a path. Raises FormatError: none, or several years."""
+    roots = _roots(path)
+    if len(roots) > 1:
+        names = ", ".join(root.name for root in roots)
+        raise FormatError(str(path), f"several data sets ({names})", "one of them", f"name {roots[0]}")
+    if not roots:
+        raise FormatError(str(path), "no VOC data set", "Annotations/, ImageSets/ or XML files")
+    root = roots[0]
+    annotations = next(
+        (root / name for name in ("Annotations", "annotations") if (root / name).is_dir()), root
+    )
+    bare = not any((root / name).is_dir() for name in _MARKS)
+    if not bare and annotations == root:
+        annotations = root / "Annotations"
+    beside = [root / "JPEGImages", root / "images", annotations]
+    if bare:
+        beside += [root.parent / "JPEGImages", root.parent / "images"]
+    chosen = [images_dir, *beside] if images_dir else beside
+    return Layout(root, annotations, tuple(folder for folder in chosen if folder.is_dir()))
+
+
+def _roots(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return []
+    if _is_root(path):
+        return [path]
+    for parent in (path, path / "VOCdevkit"):
+        if parent.is_dir():
+            with os.scandir(parent) as entries:
+                names = sorted(entry.name for entry in entries if entry.name.startswith("VOC"))
+            years = [parent / name for name in names if _is_root(parent / name)]
+            if years:
+                return years
+    return [path] if _first_xml(path) else []
+
+
+def _is_root(path: Path) -> bool:
+    for name in _MARKS[:3]:
+        if (path / name).is_dir():
+            return True
+    return (path / "annotations").is_dir() and _first_xml(path / "annotations") is not None
+
+
+def _first_xml(folder: Path) -> Path | None:
+    with os.scandir(folder) as entries:
+        return next((Path(entry.path) for entry in entries if entry.name.endswith(".xml")), None)
+
+
+def detect(path: Path) -> Evidence:
+    """Folders of the official layout, or XML files whose root is <annotation>."""
+    try:
+        roots = _roots(path)
+        if not roots:
+            return Evidence(0, "has no Annotations/, no ImageSets/ and no XML files")
+        if len(roots) > 1:
+            return Evidence(2, f"has {len(roots)} VOC folders")
+        root = roots[0]
+        if (root / "ImageSets").is_dir() or (root / "SegmentationClass").is_dir():
+            return Evidence(2, f"{root.name} has ImageSets/ or SegmentationClass/")
+        folder = next(
+            (root / name for name in ("Annotations", "annotations") if (root / name).is_dir()), root
+        )
+        file = _first_xml(folder)
+        if file is None:
+            inner = next((f for f in walk(folder, ".xml")), None)
+            file = folder / inner if inner else None
+        if file is None:
+            return Evidence(1 if folder.name == "Annotations" else 0, f"{folder.name}/ has no XML files")
+        with file.open("rb") as stream:
+            head = stream.read(400)
+    except OSError as error:
+        return Evidence(0, f"cannot be read ({error.strerror})")
+    if b"<annotation" in head:
+        return Evidence(2, f"{file.name} starts with <annotation>")
+    return Evidence(0, f"{file.name} is XML, but does not start with <annotation>")
+
+
+def walk(folder: Path, suffix: str) -> Iterator[str]:
+    """The files of that suffix below a folder, relative, with "/" between folders, in no order."""
+    pending = [("", str(folder))]
+    while pending:
+        prefix, place = pending.pop()
+        try:
+            entries = list(os.scandir(place))
+        except OSError:
+            continue
+        for entry in entries:
+            if entry.name.endswith(suffix):
+                yield prefix + entry.name
+            elif entry.is_dir(follow_symlinks=False):
+                pending.append((f"{prefix}{entry.name}/", entry.path))
+
+
+def inside(root: Path, relative: str) -> Path | None:
+    """``_files.inside``, but resolving links only where there can be one: this is called for every image."""
+    place = os.path.join(root, relative)  # noqa: PTH118 (four times as fast)
+    if "/" not in relative and not os.path.islink(place):  # noqa: PTH114
+        return Path(place) if os.path.isfile(place) else None  # noqa: PTH113
+    return _files.inside(root, relative)
+
+
+def id_of(path: str) -> str:
+    """The id of an image: its path without the suffix, folders kept."""
+    suffix = PurePosixPath(path).suffix
+    return path.removesuffix(suffix)

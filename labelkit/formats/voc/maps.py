@@ -1,0 +1,82 @@
+"""The PNGs of Pascal VOC: class or object indices in mode P, 0 background, 255 void (FORMATS 2.4).
+
+Some tools write the official colours as RGB instead; both are read, and indices are written.
+"""
+
+from __future__ import annotations
+
+import shutil
+import warnings
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from labelkit.formats.voc.names import Colour
+from labelkit.model import InstanceMap, Layers, Png, SemanticMap
+from labelkit.pixels import source_pixels
+
+Encoding = Literal["index", "rgb24", "colours"]
+
+
+def open_map(path: Path, colours: tuple[Colour, ...]) -> Png:
+    """A PNG as a source of indices, by its mode alone. Raises ValueError: no image, or of another mode."""
+    mode = _mode(path)
+    if mode in ("P", "L", "1", "I;16"):
+        return Png(path=str(path.absolute()))
+    if mode in ("RGB", "RGBA"):
+        return Png(path=str(path.absolute()), encoding="colours", colours=colours)
+    raise ValueError(f"a PNG of mode {mode}; expected indices (P, L) or colours (RGB)")
+
+
+def _mode(path: Path) -> str:
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a bomb: whoever decodes the pixels refuses it
+            with Image.open(path, formats=["PNG"]) as image:
+                return image.mode
+    except Image.DecompressionBombError as error:
+        raise ValueError(str(error)) from None
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"no readable PNG ({error})") from None
+
+
+def values_of(item: SemanticMap | InstanceMap) -> frozenset[int]:
+    """The values that occur in a map. Raises ValueError where it cannot be decoded."""
+    source = item.source
+    if isinstance(source, Png):
+        stamp = Path(source.path).stat().st_mtime_ns if Path(source.path).exists() else 0
+        return _png_values(source.path, source.encoding, source.colours, stamp)
+    return _values(source)
+
+
+@lru_cache(maxsize=64)
+def _png_values(
+    path: str, encoding: Encoding, colours: tuple[Colour, ...] | None, stamp: int
+) -> frozenset[int]:
+    return _values(Png(path=path, encoding=encoding, colours=colours))
+
+
+def _values(source: Png | Layers) -> frozenset[int]:
+    pixels = source_pixels(source)
+    if pixels.size and int(pixels.min()) >= 0 and int(pixels.max()) <= 1 << 16:
+        return frozenset(np.flatnonzero(np.bincount(pixels.ravel())).tolist())
+    return frozenset(np.unique(pixels).tolist())
+
+
+def write_map(item: SemanticMap | InstanceMap, path: Path, colours: Sequence[Colour]) -> None:
+    """Write the values of a fitted map; a PNG of mode P is copied as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = item.source
+    if isinstance(source, Png) and source.encoding == "index" and _mode(Path(source.path)) == "P":
+        shutil.copyfile(source.path, path)
+        return
+    from PIL import Image
+
+    image = Image.fromarray(source_pixels(source).astype(np.uint8))
+    image.putpalette([number for colour in colours for number in colour])
+    image.save(path, format="PNG")

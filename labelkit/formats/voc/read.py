@@ -1,0 +1,385 @@
+"""Reading Pascal VOC: one survey of the whole set for its classes and its base, then image by image."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from labelkit.errors import FormatError, RecordError
+from labelkit.findings import Finding
+from labelkit.formats import Part, _files
+from labelkit.formats.voc.annotation import (
+    Base,
+    BaseEvidence,
+    Said,
+    SaidObject,
+    read_annotation,
+    survey,
+)
+from labelkit.formats.voc.element import parse
+from labelkit.formats.voc.layout import BASE_FILE, IMAGE_SUFFIXES, Layout, inside, locate, walk
+from labelkit.formats.voc.maps import open_map, values_of
+from labelkit.formats.voc.names import MOST, OFFICIAL, VOID, Entry, colormap, palette, parse_labelmap
+from labelkit.formats.voc.sets import Sets, implied_values, read_sets
+from labelkit.model import (
+    BoundingBox,
+    Category,
+    Cell,
+    Header,
+    Image,
+    ImageLabel,
+    Instance,
+    InstanceMap,
+    Mask,
+    Object,
+    PixelMap,
+    Record,
+    SemanticMap,
+)
+from labelkit.model import Part as ObjectPart
+from labelkit.pixels import image_size
+
+PART = 500
+_STATES: dict[int, Literal["present", "uncertain", "absent"]] = {1: "present", 0: "uncertain", -1: "absent"}
+
+
+def open_set(
+    path: Path, *, images_dir: Path | None = None, base: Literal["auto", "1", "0"] = "auto"
+) -> VocReader:
+    """Open a VOC data set. base: whether boxes start at 1 (the official way) or at 0; auto looks at them.
+
+    Raises FormatError: no data set, several, or one whose classes cannot be known.
+    """
+    return VocReader(Path(path), images_dir, base)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the survey found. classes: all names that could be told without the lists of ImageSets."""
+
+    header: Header
+    base: Base
+    notes: tuple[Finding, ...]
+    classes: frozenset[str]
+
+
+class VocReader:
+    """An open VOC data set. Its parts are 500 images; its survey travels with it when it is pickled."""
+
+    def __init__(self, path: Path, images_dir: Path | None, base: str, facts: Facts | None = None) -> None:
+        self.path = path
+        self.images_dir = images_dir
+        self.base = base
+        self.layout = locate(path, images_dir)
+        self.facts = facts or _survey(self.layout, base, self._stems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.images_dir, self.base, self.facts)
+
+    @property
+    def header(self) -> Header:
+        """Classes in the order of their indices."""
+        return self.facts.header
+
+    @property
+    def notes(self) -> Sequence[Finding]:
+        """What was assumed."""
+        return self.facts.notes
+
+    @cached_property
+    def _stems(self) -> frozenset[str]:
+        """The ids that have an annotation or a PNG."""
+        xml = (name.removesuffix(".xml") for name in walk(self.layout.annotations, ".xml"))
+        png = (name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationClass", ".png"))
+        objects = (
+            name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationObject", ".png")
+        )
+        return frozenset((*xml, *png, *objects))
+
+    @cached_property
+    def _sets(self) -> Sets:
+        return read_sets(self.layout.root / "ImageSets", self._stems, self.facts.classes)
+
+    @cached_property
+    def _names(self) -> dict[str, int]:
+        return {category.name: index for index, category in enumerate(self.header.categories, 1)}
+
+    @cached_property
+    def _listings(self) -> dict[str, dict[str, list[str]]]:
+        return {}
+
+    def parts(self) -> Sequence[Part]:
+        """The ids in order, 500 a part."""
+        ids = sorted(self._stems.union(self._sets.lines))
+        starts = range(0, len(ids) or (1 if self._sets.strays else 0), PART)
+        return [Part(tuple(ids[start : start + PART]), start) for start in starts]
+
+    def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
+        """The records of a part; what is wrong with the lists themselves comes with the first."""
+        if part.start == 0:
+            yield from self._sets.strays
+        for id_ in part.key:
+            try:
+                yield from self._record(id_)
+            except RecordError as error:
+                yield error
+            except FormatError as error:
+                yield RecordError(error.place, error.found, error.expected, error.advice)
+            except (ValueError, OSError) as error:
+                yield RecordError(f"{self.layout.root}:{id_}", str(error))
+
+    def image_file(self, record: Record) -> Path | None:
+        """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation."""
+        try:
+            return self._image_file(record.image.path)
+        except ValueError:
+            return None
+
+    def _image_file(self, path: str) -> Path | None:
+        files = (inside(folder, path) for folder in self.layout.images)
+        return next((file for file in files if file is not None), None)
+
+    # --- one record ---
+
+    def _record(self, id_: str) -> Iterator[Record | Finding]:
+        _files.safe_path(id_)
+        if id_ in self._sets.faults:
+            raise self._sets.faults[id_]
+        text, said = self._annotation(id_)
+        path = self._image_path(id_, said)
+        maps, owners = self._maps(id_, len(said.objects) if said else 0)
+        strange = [value for value in owners if value > (len(said.objects) if said else 0)]
+        if strange:
+            numbers = ", ".join(str(value) for value in strange[:5])
+            yield Finding(
+                "ODD011",
+                path,
+                f"SegmentationObject has values without an object: {numbers}",
+                count=len(strange),
+            )
+        objects = tuple(
+            _object(item, number, owned=number in owners)
+            for number, item in enumerate(said.objects if said else (), 1)
+        )
+        own: dict[str, Any] = {} if text is None else {"xml": text}
+        native = self._sets.native(id_)
+        if native:
+            own["sets"] = native
+        yield Record(
+            image=self._image(path, said),
+            splits=self._sets.splits(id_),
+            labels=self._labels(id_, objects, has_xml=said is not None),
+            objects=objects,
+            maps=maps,
+            raw={"voc": own},
+        )
+
+    def _annotation(self, id_: str) -> tuple[str | None, Said | None]:
+        file = inside(self.layout.annotations, f"{id_}.xml")
+        if file is None:
+            return None, None
+        data = _files.read_bytes(file)
+        try:
+            root = parse(data)
+        except ValueError as error:
+            raise RecordError(str(file), str(error), "an annotation in XML and UTF-8") from None
+        said = read_annotation(root, self.facts.base, str(file))
+        for position, item in enumerate(said.objects, 1):
+            if item.category not in self._names:
+                raise RecordError(
+                    f"{file}:object {position}", f"unknown class {item.category!r}", "a class of labelmap.txt"
+                )
+        return data.decode(), said
+
+    def _image_path(self, id_: str, said: Said | None) -> str:
+        suffix = said.suffix if said else None
+        if said is None and Path(id_).suffix.lower() in IMAGE_SUFFIXES and self._image_file(id_):
+            stem = id_[: id_.rindex(".")]
+            if stem in self._stems or stem in self._sets.lines:
+                raise RecordError(id_, f"two ids of one image: {stem!r} and {id_!r}", "ids without a suffix")
+            return id_
+        if suffix and self._image_file(id_ + suffix):
+            return _files.safe_path(id_ + suffix)
+        present = self._suffixes(id_)
+        if len(present) > 1 and not suffix:
+            names = " and ".join(id_ + item for item in present)
+            raise RecordError(id_, f"two images of one id: {names}", "one image an id", "rename one")
+        if len(present) == 1:
+            return id_ + present[0]
+        return _files.safe_path(id_ + (suffix or ".jpg"))
+
+    def _suffixes(self, id_: str) -> list[str]:
+        """The suffixes of the images of that id."""
+        below, _, stem = id_.rpartition("/")
+        found = []
+        for folder in self.layout.images:
+            place = str(folder / below)
+            if place not in self._listings:
+                self._listings[place] = _listing(place)
+            found += [suffix for suffix in self._listings[place].get(stem, []) if suffix not in found]
+        return found
+
+    def _image(self, path: str, said: Said | None) -> Image:
+        """The image and its size: from the XML, else from the image file where it is there."""
+        width, height = (said.width, said.height) if said else (None, None)
+        file = self._image_file(path) if width is None or height is None else None
+        if file is not None and file.stat().st_size:
+            try:
+                width, height = image_size(file)
+            except ValueError as error:
+                raise RecordError(str(file), str(error), "an image, for nothing else says its size") from None
+        return Image(path=path, width=width, height=height)
+
+    def _labels(self, id_: str, objects: tuple[Object, ...], *, has_xml: bool) -> tuple[ImageLabel, ...]:
+        """What the class lists say beyond what the objects imply, in the order of classes."""
+        values = {found.category: value for found, value in self._sets.values.get(id_, ())}
+        if not values:
+            return ()
+        implied = implied_values(objects)
+        return tuple(
+            ImageLabel(category=name, state=_STATES[values[name]])
+            for name in sorted(values, key=lambda name: self._names[name])
+            if not has_xml or implied.get(name, -1) != values[name]
+        )
+
+    def _maps(self, id_: str, objects: int) -> tuple[dict[str, PixelMap], frozenset[int]]:
+        """The pixel maps of an image, and the values of its objects that occur."""
+        classes = inside(self.layout.root / "SegmentationClass", f"{id_}.png")
+        owners = inside(self.layout.root / "SegmentationObject", f"{id_}.png")
+        if classes is None:
+            if owners is not None:
+                raise RecordError(str(owners), "no SegmentationClass PNG beside it", "both PNGs of the pair")
+            return {}, frozenset()
+        maps: dict[str, PixelMap] = {"semantic": self._semantic(classes)}
+        if owners is None:
+            return maps, frozenset()
+        try:
+            instances = InstanceMap(source=open_map(owners, colormap()), ignore=VOID)
+            values = values_of(instances) - {0, VOID}
+        except ValueError as error:
+            raise RecordError(str(owners), str(error), "object indices from 0 to 255") from None
+        maps["objects"] = instances
+        return maps, values
+
+    def _semantic(self, file: Path) -> SemanticMap:
+        names = [category.name for category in self.header.categories[:MOST]]
+        try:
+            semantic = SemanticMap(
+                source=open_map(file, palette(self.header.categories)),
+                classes=dict(enumerate(names, 1)),
+                ignore=VOID,
+            )
+            strange = sorted(values_of(semantic) - set(range(len(names) + 1)) - {VOID})
+        except ValueError as error:
+            raise RecordError(str(file), str(error), "class indices, or the colours of classes") from None
+        if strange:
+            raise RecordError(
+                str(file), f"value {strange[0]}", f"0 to {len(names)} (there are {len(names)} classes) or 255"
+            )
+        return semantic
+
+
+def _object(item: SaidObject, position: int, *, owned: bool) -> Object:
+    parts = tuple(
+        ObjectPart(name=part.name, box=part.box, raw={"voc": {"index": index}})
+        for index, part in enumerate(item.parts)
+    )
+    fields: dict[str, Any] = {
+        "category": item.category,
+        "box": item.box,
+        "pose": item.pose,
+        "truncated": item.truncated,
+        "occluded": item.occluded,
+        "difficult": item.difficult,
+        "parts": parts or None,
+        "raw": {"voc": {"index": position - 1}},
+    }
+    if owned:
+        return Instance(mask=Mask.of(Cell("objects", position)), **fields)
+    return BoundingBox(**fields)
+
+
+def _listing(folder: str) -> dict[str, list[str]]:
+    """The images in a folder: stem → suffixes."""
+    found: dict[str, list[str]] = {}
+    try:
+        names = sorted(os.listdir(folder))  # noqa: PTH208 (names are all that is wanted)
+    except OSError:
+        return found
+    for name in names:
+        stem, suffix = os.path.splitext(name)  # noqa: PTH122
+        if suffix.lower() in IMAGE_SUFFIXES:
+            found.setdefault(stem, []).append(suffix)
+    return found
+
+
+# --- the survey -------------------------------------------------------------------------------------------
+
+
+def _survey(layout: Layout, option: str, stems: frozenset[str]) -> Facts:
+    used: set[str] = set()
+    evidence = BaseEvidence()
+    for name in walk(layout.annotations, ".xml"):
+        try:
+            file = inside(layout.annotations, name)
+            if file is not None:
+                survey(parse(file.read_bytes()), used, evidence)
+        except (ValueError, OSError):  # told when the record is read
+            continue
+    labelmap = layout.root / "labelmap.txt"
+    text = _files.read_text(labelmap) if labelmap.is_file() else None
+    entries = parse_labelmap(text, str(labelmap)) if text is not None else None
+    known = used.union(OFFICIAL, (entry.name for entry in entries or ()))
+    sets = read_sets(layout.root / "ImageSets", stems, frozenset(known))
+    listed = {found.category for found in sets.classes.values()}
+    notes: list[Finding] = []
+    base = _base(layout, option, evidence, notes)
+    categories = _categories(entries, used | listed, listed, layout, notes)
+    own: dict[str, Any] = {"base": base, "lists": [list(item) for item in sets.classes.values()]}
+    if layout.folder:
+        own["folder"] = layout.folder
+    if text is not None:
+        own["labelmap"] = text
+    return Facts(Header(categories=categories, raw={"voc": own}), base, tuple(notes), frozenset(known))
+
+
+def _base(layout: Layout, option: str, evidence: BaseEvidence, notes: list[Finding]) -> Base:
+    if option != "auto":
+        return 0 if option == "0" else 1
+    marker = layout.root / BASE_FILE
+    if marker.is_file():
+        said = _files.read_text(marker).strip()
+        if said not in ("0", "1"):
+            raise FormatError(str(marker), repr(said), "0 or 1: where boxes start")
+        return 0 if said == "0" else 1
+    if evidence.assumed:
+        message = (
+            "nothing says whether boxes start at 0 or 1; assumed the official 1 (--voc-base 0 for the other)"
+        )
+        notes.append(Finding("NOTE01", str(layout.root), message))
+    return evidence.base
+
+
+def _categories(
+    entries: Sequence[Entry] | None, used: set[str], listed: set[str], layout: Layout, notes: list[Finding]
+) -> tuple[Category, ...]:
+    if entries is not None:
+        names = {entry.name for entry in entries}
+        strange = sorted(listed - names)
+        if strange:
+            raise FormatError(
+                str(layout.root / "ImageSets" / "Main"),
+                f"lists of class {strange[0]!r}",
+                "classes of labelmap.txt",
+            )
+        return tuple(Category(name=entry.name, colour=entry.colour) for entry in entries)
+    if used <= set(OFFICIAL):
+        return tuple(Category(name=name) for name in OFFICIAL)
+    if (layout.root / "SegmentationClass").is_dir():
+        message = "there is no labelmap.txt; assumed that the PNGs number the classes in alphabetical order"
+        notes.append(Finding("NOTE01", str(layout.root), message))
+    return tuple(Category(name=name) for name in sorted(used))

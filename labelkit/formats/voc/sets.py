@@ -1,0 +1,366 @@
+"""ImageSets: the lists of images, of classes, of people (Layout) and of actions.
+
+``Main/train.txt`` has one id a line. ``Main/dog_train.txt`` says 1, 0 or −1 of each image (FORMATS 2.2).
+``Layout`` and ``Action`` lines name an object by its number. Names cannot tell ``dog_train`` (class dog) from
+a list of that name, so the columns do: a class list has two, the last a number.
+
+A line of the usual form is kept as its number alone, any other with its text, so that lists are written
+again line by line as they were.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from labelkit.errors import DestinationError, FormatError, RecordError
+from labelkit.formats import _files
+from labelkit.formats.voc.names import quote, unquote
+from labelkit.model import Object
+
+FOLDERS = ("Main", "Segmentation", "Layout", "Action")
+PLAIN = FOLDERS[:3]  # whose lists of images are splits
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+VALUES = {"present": 1, "uncertain": 0, "absent": -1}
+UNSPLIT = "all"  # the set of labels whose image stands in no split
+
+
+class ClassList(NamedTuple):
+    """A list in Main that says a class of images. name: ``Main/dog_train``."""
+
+    name: str
+    category: str
+    split: str
+
+
+class Line(NamedTuple):
+    """A line about an image. text: None where ``usual`` would write the same."""
+
+    list: str
+    number: int
+    text: str | None
+
+
+@dataclass
+class Sets:
+    """All lists of a data set. values: of an image, the class lists and what they say (1, 0, −1)."""
+
+    classes: dict[str, ClassList] = field(default_factory=dict)
+    lines: dict[str, list[Line]] = field(default_factory=dict)
+    values: dict[str, list[tuple[ClassList, int]]] = field(default_factory=dict)
+    faults: dict[str, RecordError] = field(default_factory=dict)
+    strays: list[RecordError] = field(default_factory=list)
+
+    def splits(self, id_: str) -> tuple[str, ...]:
+        """The splits of an image, in alphabetical order: lists have no order of their own."""
+        names = {line.list for line in self.lines.get(id_, ()) if line.list not in self.classes}
+        pairs = (name.split("/", 1) for name in names)
+        return tuple(sorted({unquote(stem) for folder, stem in pairs if folder in PLAIN}))
+
+    def native(self, id_: str) -> dict[str, list[list[Any]]]:
+        """Where an image stands, as JSON values: list → [[line number] or [line number, text], …]."""
+        found: dict[str, list[list[Any]]] = {}
+        for line in self.lines.get(id_, ()):
+            entry = [line.number] if line.text is None else [line.number, line.text]
+            found.setdefault(line.list, []).append(entry)
+        return found
+
+
+def implied_values(objects: Sequence[Object]) -> dict[str, int]:
+    """What objects imply for class lists: 1, or 0 where all are difficult. Classes without one are −1."""
+    implied: dict[str, int] = {}
+    for item in objects:
+        implied[item.category] = max(0 if item.difficult else 1, implied.get(item.category, 0))
+    return implied
+
+
+def usual(id_: str, value: int) -> str:
+    """A line of a class list as the official ones are written."""
+    return f"{id_} {value:2d}"
+
+
+def read_sets(folder: Path, ids: frozenset[str], classes: frozenset[str]) -> Sets:
+    """The lists below an ImageSets folder. ids: of images that have an annotation or a PNG.
+
+    classes: names that are known. Raises FormatError: a file is unreadable, or no list of either kind.
+    """
+    files = sorted(file for part in FOLDERS for file in (folder / part).glob("*.txt"))
+    stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    return _read_sets(folder, ids, classes, stamps)
+
+
+@lru_cache(maxsize=4)
+def _read_sets(
+    folder: Path, ids: frozenset[str], classes: frozenset[str], stamps: tuple[tuple[str, int, int], ...]
+) -> Sets:
+    sets = Sets()
+    for part in FOLDERS:
+        files = sorted((folder / part).glob("*.txt"))
+        stems = {file.stem for file in files}
+        for file in files:
+            lines = list(_numbered(file))
+            found = _class_list(f"{part}/{file.stem}", stems, classes) if part == "Main" else None
+            if found and lines and _has_values(lines[0][1], ids):
+                sets.classes[found.name] = found
+                _read_class_list(sets, file, found, lines)
+            else:
+                _read_plain(sets, file, f"{part}/{file.stem}", lines, ids)
+    return sets
+
+
+def _numbered(file: Path) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(_files.read_text(file).split("\n"), 1):
+        if line.strip():
+            yield number, line
+
+
+def _class_list(name: str, stems: Collection[str], classes: Collection[str]) -> ClassList | None:
+    """The class and the set that a file name can mean, known classes before known sets."""
+    stem = name.split("/", 1)[1]
+    cuts = [place for place, letter in enumerate(stem) if letter == "_"]
+    pairs = [(stem[:cut], stem[cut + 1 :]) for cut in cuts if 0 < cut < len(stem) - 1]
+    pairs = [(head if head in classes else unquote(head), split) for head, split in pairs]
+    by_class = [pair for pair in pairs if pair[0] in classes]
+    by_set = [pair for pair in pairs if pair[1] in stems]
+    for head, split in (*(pair for pair in by_class if pair in by_set), *by_class, *by_set):
+        return ClassList(name, head, unquote(split))
+    return None
+
+
+def _has_values(line: str, ids: Collection[str]) -> bool:
+    if line.strip() in ids:
+        return False
+    words = line.split()
+    return len(words) > 1 and _INTEGER.fullmatch(words[-1]) is not None
+
+
+def _read_class_list(sets: Sets, file: Path, found: ClassList, lines: list[tuple[int, str]]) -> None:
+    for number, line in lines:
+        place = f"{file}:line {number}"
+        id_, word = [*line.strip().rsplit(None, 1), ""][:2]
+        if not _safe(sets, id_, place):
+            continue
+        if word not in ("1", "0", "-1", "+1"):
+            fault = RecordError(place, repr(word), "1, 0 or -1 after the id")
+            sets.faults.setdefault(id_, fault)
+            sets.lines.setdefault(id_, [])
+            continue
+        value = int(word)
+        text = None if line == usual(id_, value) else line
+        sets.lines.setdefault(id_, []).append(Line(found.name, number, text))
+        _add_value(sets, id_, found, value, place)
+
+
+def _add_value(sets: Sets, id_: str, found: ClassList, value: int, place: str) -> None:
+    values = sets.values.setdefault(id_, [])
+    for other, before in values:
+        if other.category == found.category and before != value:
+            error = RecordError(
+                place,
+                f"{value} for class {found.category!r}",
+                f"{before}, as in {other.name}.txt",
+                "make the lists agree",
+            )
+            sets.faults.setdefault(id_, error)
+            return
+    values.append((found, value))
+
+
+def _read_plain(
+    sets: Sets, file: Path, name: str, lines: list[tuple[int, str]], ids: Collection[str]
+) -> None:
+    numbered = name.startswith(("Layout/", "Action/"))
+    for number, line in lines:
+        place = f"{file}:line {number}"
+        whole = line.rstrip("\r")
+        id_ = whole if whole in ids else line.strip()
+        if id_ not in ids and numbered:
+            id_ = _id_of(id_, ids)
+        elif id_ not in ids and " " in id_ and id_.split()[0] in ids:
+            raise FormatError(place, f"{id_!r}", "one id a line, in a list that is of no known class")
+        if _safe(sets, id_, place):
+            text = None if line == id_ else line
+            sets.lines.setdefault(id_, []).append(Line(name, number, text))
+
+
+def _id_of(line: str, ids: Collection[str]) -> str:
+    """The id of a line that goes on with numbers. Ids may have spaces."""
+    words = line.split()
+    most = len(words) - 1
+    for count in range(1, min(most, 2) + 1):
+        head = line.rsplit(None, count)[0]
+        if head in ids:
+            return head
+    while most and _INTEGER.fullmatch(words[most]) and len(words) - most <= 2:
+        most -= 1
+    return " ".join(words[: most + 1])
+
+
+def _safe(sets: Sets, id_: str, place: str) -> bool:
+    try:
+        _files.safe_path(id_)
+    except ValueError as error:
+        sets.strays.append(RecordError(place, str(error), "the id of an image of this data set"))
+        return False
+    return True
+
+
+# --- writing ----------------------------------------------------------------------------------------------
+
+
+class Standing(NamedTuple):
+    """What the lists need to know of a written record.
+
+    xml: whether it has an annotation, so that unsaid values are implied. implied: 1 or 0 of the classes of
+    its objects. labels: what is said. native: ``Sets.native``. moved: old object number → new one.
+    """
+
+    id: str
+    path: str
+    xml: bool
+    pixels: bool
+    splits: list[str]
+    implied: dict[str, int]
+    labels: dict[str, int]
+    native: dict[str, list[list[Any]]] | None
+    moved: dict[int, int]
+
+    def value(self, category: str) -> int | None:
+        """What a class list says of the image; None where nothing does."""
+        if category in self.labels:
+            return self.labels[category]
+        return self.implied.get(category, -1) if self.xml else None
+
+
+_Lines = dict[str, list[tuple[int, int, str]]]  # list → (0 and native number, or 1 and ordinal; text)
+
+
+def list_texts(
+    standings: Collection[Standing], class_lists: list[ClassList], categories: list[str], mode: str
+) -> Mapping[str, str]:
+    """The text of every list by name. class_lists: those of the source. mode: auto, always or never."""
+    lines: _Lines = {}
+    for ordinal, item in enumerate(standings):
+        for split in item.splits:
+            _add_split(lines, item, split, ordinal)
+        for name, entries in (item.native or {}).items():
+            if name.startswith("Action/"):
+                _add_numbered(lines, item, name, entries)
+    wanted = _wanted(standings, class_lists, categories, mode)
+    for wish in wanted:
+        if wish.name in lines:
+            raise DestinationError(
+                f"{wish.name}.txt",
+                "a split and a class list of one name",
+                "one list a file",
+                "rename the split",
+            )
+    for ordinal, item in enumerate(standings):
+        for wish in wanted:
+            _add_value_line(lines, item, wish, ordinal, complete=mode == "always")
+    return {
+        name: "".join(f"{text}\n" for _, _, text in sorted(entries, key=lambda entry: entry[:2]))
+        for name, entries in sorted(lines.items())
+    }
+
+
+def _add_split(lines: _Lines, item: Standing, split: str, ordinal: int) -> None:
+    stem = quote(split)
+    native = item.native or {}
+    places = [f"{folder}/{stem}" for folder in PLAIN if f"{folder}/{stem}" in native]
+    stands = False
+    for name in places:
+        if name.startswith("Layout/"):
+            stands |= _add_numbered(lines, item, name, native[name])
+            continue
+        stands = True
+        for number, *text in native[name]:
+            same = bool(text) and str(text[0]).strip() == item.id
+            lines.setdefault(name, []).append((0, int(number), str(text[0]) if same else item.id))
+    if not stands:
+        for folder in PLAIN[: 1 + item.pixels]:
+            lines.setdefault(f"{folder}/{stem}", []).append((1, ordinal, item.id))
+
+
+def _add_numbered(lines: _Lines, item: Standing, name: str, entries: list[list[Any]]) -> bool:
+    """Lines that name an object by its number: with its present number, and without objects that are gone."""
+    stands = False
+    for number, *text in entries:
+        line = str(text[0]) if text else item.id
+        words = line[len(item.id) :].split() if line.startswith(item.id) else []
+        if words:
+            old = int(words[0]) if _INTEGER.fullmatch(words[0]) else 0
+            new = item.moved.get(old)
+            if new is None:
+                continue
+            if new != old:
+                line = " ".join([item.id, str(new), *words[1:]])
+        lines.setdefault(name, []).append((0, int(number), line))
+        stands = True
+    return stands
+
+
+def _wanted(
+    standings: Collection[Standing], native: list[ClassList], categories: list[str], mode: str
+) -> list[ClassList]:
+    """The class lists to be written: asked for, or had by the source, or needed by labels."""
+    if mode == "never":
+        return []
+    wanted = {item.name: item for item in native}
+    labelled = any(item.labels for item in standings)
+    if mode == "always" or (labelled and not native):
+        splits = sorted({split for item in standings for split in item.splits})
+        _want(wanted, [(category, split) for category in categories for split in splits])
+    by_category: dict[str, list[ClassList]] = {}
+    for wish in wanted.values():
+        by_category.setdefault(wish.category, []).append(wish)
+    for item in standings:
+        for category in item.labels:
+            lists = by_category.setdefault(category, [])
+            if not any(_listed(item, wish, complete=False) for wish in lists):
+                more = _want(wanted, [(category, split) for split in item.splits or [UNSPLIT]])
+                lists += [wish for wish in more if wish not in lists]
+    return list(wanted.values())
+
+
+def _want(wanted: dict[str, ClassList], pairs: list[tuple[str, str]]) -> list[ClassList]:
+    names = [(f"Main/{quote(category)}_{quote(split)}", category, split) for category, split in pairs]
+    return [wanted.setdefault(name, ClassList(name, category, split)) for name, category, split in names]
+
+
+def _listed(item: Standing, wish: ClassList, *, complete: bool) -> bool:
+    """Whether an image stands in a class list: natively, or as a member of its set.
+
+    An image that stood in the set, but not in this list, stays out of it unless it has something to say, or
+    lists are to be complete.
+    """
+    native = item.native or {}
+    stood = any(f"{folder}/{quote(wish.split)}" in native for folder in PLAIN)
+    if wish.name in native:
+        return wish.split in item.splits or not stood
+    if wish.split in item.splits:
+        return complete or not stood or wish.category in item.labels
+    return wish.split == UNSPLIT and not item.splits and wish.category in item.labels
+
+
+def _add_value_line(lines: _Lines, item: Standing, wish: ClassList, ordinal: int, *, complete: bool) -> None:
+    value = item.value(wish.category)
+    if value is None or not _listed(item, wish, complete=complete):
+        return
+    entries = (item.native or {}).get(wish.name)
+    if not entries:
+        lines.setdefault(wish.name, []).append((1, ordinal, usual(item.id, value)))
+        return
+    for number, *text in entries:
+        line = str(text[0]) if text else ""
+        same = line.split() and line.strip().startswith(item.id) and _says_value(line, value)
+        lines.setdefault(wish.name, []).append((0, int(number), line if same else usual(item.id, value)))
+
+
+def _says_value(line: str, value: int) -> bool:
+    word = line.split()[-1]
+    return _INTEGER.fullmatch(word) is not None and int(word) == value

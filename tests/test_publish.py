@@ -1,0 +1,93 @@
+"""Publishing: whole or absent, whatever happens on the way."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from labelkit.errors import DestinationError
+from labelkit.publish import refuse_overlap, staged
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_was_staged_appears_when_the_block_ends(tmp_path: Path) -> None:
+    with staged(tmp_path / "out", overwrite=False) as stage:
+        (stage / "out").mkdir()
+        (stage / "out" / "a").write_text("new")
+        assert names(tmp_path) != ["out"]
+    assert names(tmp_path) == ["out"]
+    assert (tmp_path / "out" / "a").read_text() == "new"
+
+
+def test_a_file_and_its_carrier_appear_beside_each_other(tmp_path: Path) -> None:
+    with staged(tmp_path / "out.json", overwrite=False) as stage:
+        (stage / "out.json").write_text("{}")
+        (stage / "out.json.labelkit.jsonl").write_text("carried")
+    assert names(tmp_path) == ["out.json", "out.json.labelkit.jsonl"]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
+def test_a_failure_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
+    with pytest.raises(error), staged(tmp_path / "out", overwrite=False) as stage:
+        (stage / "out").mkdir()
+        raise error
+    assert names(tmp_path) == []
+
+
+def test_a_failure_leaves_the_old_data(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").touch()
+    with pytest.raises(RuntimeError), staged(tmp_path / "out", overwrite=True) as stage:
+        (stage / "out").mkdir()
+        raise RuntimeError
+    assert names(tmp_path / "out") == ["old"]
+
+
+def test_an_existing_destination_is_refused_and_an_empty_folder_is_not(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    with staged(tmp_path / "out", overwrite=False) as stage:
+        (stage / "out").mkdir()
+        (stage / "out" / "a").touch()
+    with pytest.raises(DestinationError, match="exists already.*--overwrite"):
+        with staged(tmp_path / "out", overwrite=False):
+            pass
+    with staged(tmp_path / "out", overwrite=True) as stage:
+        (stage / "out").mkdir()
+    assert names(tmp_path / "out") == []
+
+
+def test_an_interrupted_swap_is_repaired_by_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / ".out.labelkit-old").mkdir()
+    (tmp_path / ".out.labelkit-old" / "precious").touch()
+    with pytest.raises(DestinationError, match="exists already"):
+        with staged(tmp_path / "out", overwrite=False):
+            pass
+    assert names(tmp_path / "out") == ["precious"]
+
+
+def test_what_a_killed_process_left_is_swept_away(tmp_path: Path) -> None:
+    (tmp_path / ".out.labelkit-new.999999999").mkdir()
+    with staged(tmp_path / "out", overwrite=False) as stage:
+        (stage / "out").mkdir()
+    assert names(tmp_path) == ["out"]
+
+
+def test_the_staging_of_a_living_process_is_left_alone(tmp_path: Path) -> None:
+    living = tmp_path / f".out.labelkit-new.{os.getppid()}"
+    living.mkdir()
+    with staged(tmp_path / "out", overwrite=False) as stage:
+        (stage / "out").mkdir()
+    assert living.is_dir()
+
+
+@pytest.mark.parametrize("destination", ["data", "data/inside", "."])
+def test_a_destination_that_touches_the_source_is_refused(tmp_path: Path, destination: str) -> None:
+    (tmp_path / "data").mkdir()
+    with pytest.raises(DestinationError, match="source"):
+        refuse_overlap(tmp_path / "data", tmp_path / destination)
+    refuse_overlap(tmp_path / "data", tmp_path / "elsewhere")
