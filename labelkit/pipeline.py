@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from inspect import signature
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelkit.carrier import Carrier, CarrierWriter, carrier_path
@@ -373,8 +373,7 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
     known = len(selected.objects)
     origins = tuple(k if k is not None and k < known else None for k in fitted.origins)
     result = Fitted(fitted.record, asked + fitted.findings, origins)
-    if plan.images == "convert":
-        result = _as_png(result)
+    result = _with_image(plan, result)
     for finding in oddities(selected, pixels=True):
         ledger.add(finding)
     for finding in result.findings:
@@ -382,15 +381,17 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
     return selected, result
 
 
-def _as_png(fitted: Fitted) -> Fitted:
-    """The record with a PNG as its image, where the target demands one (and was told so by LOS207)."""
-    findings = [item for item in fitted.findings if item.code != "LOS207"]
-    if len(findings) == len(fitted.findings):
+def _with_image(plan: _Plan, fitted: Fitted) -> Fitted:
+    """The record with an image of a type that the target's official tools look for, or a finding."""
+    image, suffixes = fitted.record.image, plan.target.format.image_suffixes
+    path = PurePosixPath(image.path)
+    if not suffixes or path.suffix.lower() in suffixes or plan.dataset.format is plan.target.format:
         return fitted
-    image = fitted.record.image
-    path = str(Path(image.path).with_suffix(".png").as_posix())
-    record = fitted.record.model_copy(update={"image": image.model_copy(update={"path": path})})
-    return Fitted(record, findings, fitted.origins)
+    if plan.images == "convert" and ".png" in suffixes:
+        renamed = image.model_copy(update={"path": str(path.with_suffix(".png"))})
+        return replace(fitted, record=fitted.record.model_copy(update={"image": renamed}))
+    text = f"stays a {path.suffix or 'nameless'} file; official tools look for {' or '.join(suffixes)}"
+    return replace(fitted, findings=[*fitted.findings, Finding("LOS207", image.path, text)])
 
 
 def _lost(ledger: Ledger) -> str:

@@ -125,8 +125,9 @@ def records(draw: st.DrawFn, path: str = "b/ünter 1.jpg") -> Record:
     if draw(st.booleans()):
         values = {value: draw(names) for value in draw(st.lists(st.integers(1, 40), max_size=3, unique=True))}
         seed = draw(st.integers(0, 2**16))
-        pixels = np.random.default_rng(seed).choice([0, 99, *values], size=(height, width)).astype(np.int32)
         ignore = draw(st.sampled_from([None, 99]))
+        ground = [0, *values] if ignore is None else [0, ignore, *values]
+        pixels = np.random.default_rng(seed).choice(ground, size=(height, width)).astype(np.int32)
         maps["semantic"] = SemanticMap(source=layers_of(pixels), classes=values, ignore=ignore)
     labelled = draw(st.lists(names, max_size=3, unique=True))
     labels = [

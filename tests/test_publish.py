@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,10 @@ from labelkit.publish import refuse_overlap, staged
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def refused(destination: Path) -> AbstractContextManager[Path]:
+    return staged(destination, overwrite=False)
 
 
 def test_what_was_staged_appears_when_the_block_ends(tmp_path: Path) -> None:
@@ -53,9 +58,8 @@ def test_an_existing_destination_is_refused_and_an_empty_folder_is_not(tmp_path:
     with staged(tmp_path / "out", overwrite=False) as stage:
         (stage / "out").mkdir()
         (stage / "out" / "a").touch()
-    with pytest.raises(DestinationError, match="exists already.*--overwrite"):
-        with staged(tmp_path / "out", overwrite=False):
-            pass
+    with pytest.raises(DestinationError, match=r"exists already.*--overwrite"), refused(tmp_path / "out"):
+        pass
     with staged(tmp_path / "out", overwrite=True) as stage:
         (stage / "out").mkdir()
     assert names(tmp_path / "out") == []
@@ -64,9 +68,8 @@ def test_an_existing_destination_is_refused_and_an_empty_folder_is_not(tmp_path:
 def test_an_interrupted_swap_is_repaired_by_the_next_start(tmp_path: Path) -> None:
     (tmp_path / ".out.labelkit-old").mkdir()
     (tmp_path / ".out.labelkit-old" / "precious").touch()
-    with pytest.raises(DestinationError, match="exists already"):
-        with staged(tmp_path / "out", overwrite=False):
-            pass
+    with pytest.raises(DestinationError, match="exists already"), refused(tmp_path / "out"):
+        pass
     assert names(tmp_path / "out") == ["precious"]
 
 

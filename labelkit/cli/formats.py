@@ -13,6 +13,7 @@ from labelkit.errors import UsageError
 from labelkit.findings import CODES
 from labelkit.formats import FEATURES, detect, formats
 
+_PIPE_WIDTH = 500
 _STRENGTH = ("no", "possible", "yes")
 
 
@@ -65,4 +66,9 @@ def _show(rows: list[dict[str, str]], columns: list[str], output_format: str) ->
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(row[column] for column in columns))
-    Console(soft_wrap=not Console().is_terminal).print(table)
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPE_WIDTH)  # lines in a pipe or a file are not wrapped
+    with console.capture() as capture:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in capture.get().splitlines()))

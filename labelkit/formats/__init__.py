@@ -137,6 +137,7 @@ class Format:
     adjust: ``adjust(record, target, ordinal, tell)`` gives the nearest record that the format can hold, and
         tells each value that it changed, dropped or derived. ordinal: the record's place in its data set.
     adjust_header: the same for the header, once.
+    image_suffixes: what the official tools look for; empty if they take any image.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Format:
     adjust: Callable[[Record, Target, int, Tell], Record]
     adjust_header: Callable[[Header, Mapping[str, Any], Tell], Header] = _same_header
     file_suffix: str | None = None
+    image_suffixes: tuple[str, ...] = ()
 
 
 @cache

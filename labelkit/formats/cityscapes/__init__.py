@@ -83,4 +83,5 @@ FORMAT = Format(
     create=create,
     adjust=adjust,
     adjust_header=adjust_header,
+    image_suffixes=(".png",),
 )

@@ -107,8 +107,6 @@ def _named(record: Record, ordinal: int, tell: Tell) -> Record:
         city = re.sub(r"[\W_]+", "-", city).strip("-") or "images"
         new = f"{split or UNSPLIT}/{city}/{city}_{ordinal:06}_{_FRAME}_{IMAGES}{place.suffix}"
         tell("LOS204", path, f"becomes {new}")
-        if place.suffix != ".png":
-            tell("LOS207", path, f"the image stays a {place.suffix or 'nameless'} file")
         path = new
     if path == record.image.path and splits == record.splits:
         return record

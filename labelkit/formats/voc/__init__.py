@@ -43,4 +43,5 @@ FORMAT = Format(
     create=create_set,
     adjust=adjust,
     adjust_header=adjust_header,
+    image_suffixes=(".jpg",),
 )
