@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelkit.dataset import Dataset, open_dataset
     from labelkit.errors import (
         BadRecordsError,
         DestinationError,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
         Rle,
         SemanticMap,
     )
-    from labelkit.pipeline import Dataset, Report, convert, open_dataset
+    from labelkit.pipeline import Report, convert
     from labelkit.visible import same
 
 __version__ = "0.1.0"
@@ -72,7 +73,7 @@ __all__ = [
     "same",
 ]
 
-_HOMES = ("model", "errors", "findings", "visible", "loss", "pipeline")
+_HOMES = ("model", "errors", "findings", "visible", "loss", "dataset", "pipeline")
 
 
 def __getattr__(name: str) -> Any:
@@ -82,3 +83,7 @@ def __getattr__(name: str) -> Any:
             if name in vars(module):
                 return vars(module)[name]
     raise AttributeError(f"module 'labelkit' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

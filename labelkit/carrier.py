@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
@@ -24,13 +24,26 @@ from labelkit.canonical import decode_record, encode_record
 from labelkit.geometry import rle
 from labelkit.geometry.boxes import box_iou
 from labelkit.loss import Fitted
-from labelkit.model import Cell, Header, Image, ImageLabel, InstanceMap, Object, PixelMap, Record
+from labelkit.merge_maps import Difference, differences, merge_map, without_cells
+from labelkit.model import (
+    Category,
+    Cell,
+    Header,
+    Image,
+    ImageLabel,
+    InstanceMap,
+    Object,
+    PixelMap,
+    Record,
+    SemanticMap,
+)
 from labelkit.pixels import mask_runs, rle_mask
-from labelkit.visible import FIELDS, visible, visible_header
+from labelkit.visible import FIELDS, map_digest, visible, visible_header
 
 VERSION = 1
 _IOU = 0.5
 _Shown = dict[str, Any]
+_Said = TypeVar("_Said", ImageLabel, PixelMap)
 
 
 def carrier_path(target: Path) -> Path:
@@ -83,7 +96,19 @@ def _line(source: Record, fitted: Fitted) -> bytes:
         "shown": shown,
         "origins": fitted.origins,
     }
+    if maps := _differences(source, fitted.record):
+        entry["maps"] = maps
     return msgspec.json.encode(entry) + b"\n"
+
+
+def _differences(source: Record, fitted: Record) -> dict[str, list[Difference]]:
+    """Where each map of the target shows something else than the source's: an edit is seen pixel by pixel."""
+    found: dict[str, list[Difference]] = {}
+    for name, item in fitted.maps.items():
+        own = source.maps.get(name)
+        if isinstance(item, SemanticMap) and isinstance(own, SemanticMap) and own is not item:
+            found[name] = differences(own, item)
+    return {name: rows for name, rows in found.items() if rows}
 
 
 def _shown(record: Record) -> _Shown:
@@ -128,6 +153,7 @@ class _Entry(msgspec.Struct):
     source: msgspec.Raw
     shown: dict[str, Any]
     origins: list[int | None]
+    maps: dict[str, list[Difference]] = {}
 
 
 class Carrier:
@@ -144,6 +170,7 @@ class Carrier:
             raise ValueError(f"a carrier of version {head.version}, this labelkit reads version {VERSION}")
         self.source = Header.model_validate_json(bytes(head.header))
         self.shown = head.shown
+        self._found: set[int] = set()
 
     def __reduce__(self) -> tuple[type[Carrier], tuple[Path]]:
         return Carrier, (self.path,)
@@ -176,6 +203,11 @@ class Carrier:
                 return hints[hint][0]
         return None
 
+    def unused(self) -> list[str]:
+        """The paths of the entries that no record of this process was restored from, in order."""
+        paths, _ = self._index
+        return [path for path, offset in paths.items() if offset not in self._found]
+
     def header(self, header: Header, used: Callable[[], set[str]]) -> Header:
         """The source's header, as far as the present one still says what was shown.
 
@@ -190,8 +222,8 @@ class Carrier:
             if category.name not in self.shown or category.name not in now:
                 keep = category if category.name not in self.shown else None
             else:
-                unchanged = now[category.name] == self.shown[category.name]
-                keep = category if unchanged else by_name[category.name]
+                then, text = self.shown[category.name], now[category.name]
+                keep = _merge_category(category, then, by_name[category.name], text)
             if keep is not None:
                 categories.append(keep)
         derived = [name for name in now if name in self.shown and name not in source_names]
@@ -212,6 +244,7 @@ class Carrier:
         offset = self._find(record, shown)
         if offset is None:
             return record
+        self._found.add(offset)
         with self.path.open("rb") as stream:
             stream.seek(offset)
             entry = msgspec.json.decode(stream.readline(), type=_Entry)
@@ -219,29 +252,37 @@ class Carrier:
         return _merge(decode_record(bytes(entry.source)), entry, record, shown, keep_path=renamed)
 
 
+def _merge_category(source: Category, then: _Shown, now: Category, text: _Shown) -> Category:
+    """The source's category with every value that is shown differently now."""
+    changed = {name: getattr(now, name) for name, value in text.items() if value != then.get(name)}
+    return source.model_copy(update={**changed, "raw": {**now.raw, **source.raw}}) if changed else source
+
+
 def _merge(source: Record, entry: _Entry, now: Record, shown_now: _Shown, *, keep_path: bool) -> Record:
     then = entry.shown
     size = source.image if shown_now["size"] == then["size"] else now.image
     path = now.image.path if keep_path else source.image.path
+    objects = _merge_objects(source, entry, now, shown_now)
     return Record(
         image=Image(path=path, width=size.width, height=size.height),
         splits=source.splits if shown_now["splits"] == then["splits"] else now.splits,
         labels=_merge_labels(source, then, now, shown_now),
-        objects=_merge_objects(source, entry, now, shown_now),
-        maps=_merge_maps(source, then, now, shown_now),
+        objects=objects,
+        maps=_without_lost_cells(source, objects, _merge_maps(source, entry, now, shown_now)),
         raw={**now.raw, **source.raw},
     )
 
 
 def _merge_labels(source: Record, then: _Shown, now: Record, shown: _Shown) -> tuple[ImageLabel, ...]:
     if shown["labels"] == then["labels"]:
-        return source.labels
-    was_shown = {label["category"] for label in then["labels"]}
+        own = {label.category: label for label in now.labels}
+        return tuple(_with_raw(label, own.get(label.category)) for label in source.labels)
+    was_shown = {label["category"]: label for label in then["labels"]}
     by_name = {label.category: label for label in source.labels}
     merged = []
     for label, text in zip(now.labels, shown["labels"], strict=True):
-        unchanged = text in then["labels"] and label.category in by_name
-        merged.append(by_name[label.category] if unchanged else label)
+        known = by_name.get(label.category)
+        merged.append(_merge_label(known, was_shown.get(label.category), label, text) if known else label)
     present = {label.category for label in merged}
     hidden = [
         label for label in source.labels if label.category not in was_shown and label.category not in present
@@ -249,28 +290,73 @@ def _merge_labels(source: Record, then: _Shown, now: Record, shown: _Shown) -> t
     return (*merged, *hidden)
 
 
-def _merge_maps(source: Record, then: _Shown, now: Record, shown: _Shown) -> dict[str, PixelMap]:
-    if shown["maps"] == then["maps"]:
-        return source.maps
+def _merge_label(source: ImageLabel, then: _Shown | None, now: ImageLabel, text: _Shown) -> ImageLabel:
+    """The source's label of a class with what is shown differently now; a score belongs to a state."""
+    if then == text:
+        return _with_raw(source, now)
+    if then is None or then["score"] == text["score"]:
+        score = source.score if now.state == source.state and now.score is None else now.score
+    else:
+        score = now.score
+    return _with_raw(source, now).model_copy(update={"state": now.state, "score": score})
+
+
+def _with_raw(source: _Said, now: _Said | None) -> _Said:
+    """The source's value, with what the present format said of it: its next writing gives the same ids."""
+    if now is None or not now.raw:
+        return source
+    return source.model_copy(update={"raw": {**now.raw, **source.raw}})
+
+
+def _merge_maps(source: Record, entry: _Entry, now: Record, shown: _Shown) -> dict[str, PixelMap]:
+    then = entry.shown["maps"]
+    if shown["maps"] == then:
+        return {name: _with_raw(item, now.maps.get(name)) for name, item in source.maps.items()}
     maps = {
         name: item
         for name, item in source.maps.items()
-        if isinstance(item, InstanceMap) or (name not in then["maps"] and name in _referred(source))
+        if isinstance(item, InstanceMap) or (name not in then and name in _referred(source))
     }
     for name, item in now.maps.items():
-        if not isinstance(item, InstanceMap):
-            unchanged = then["maps"].get(name) == shown["maps"][name]
-            if unchanged and name in source.maps:
-                maps[name] = source.maps[name]
-            elif not unchanged:
-                maps[name] = item
+        if not isinstance(item, SemanticMap):
+            continue
+        own = source.maps.get(name)
+        if then.get(name) == shown["maps"][name]:
+            if own is not None:
+                maps[name] = _with_raw(own, item)
+        elif name in then and isinstance(own, SemanticMap):
+            maps[name] = _merged_map(own, entry, name, item)
+        else:
+            maps[name] = item
     return maps
+
+
+def _merged_map(source: SemanticMap, entry: _Entry, name: str, now: SemanticMap) -> SemanticMap:
+    """The source's map with the pixels that are shown differently now; the present one if that is unknown."""
+    known = name in entry.maps or map_digest(source) == entry.shown["maps"][name]
+    return merge_map(source, entry.maps.get(name, []), now) if known else now
+
+
+def _without_lost_cells(
+    source: Record, objects: tuple[Object, ...], maps: dict[str, PixelMap]
+) -> dict[str, PixelMap]:
+    """The maps without the pixels of objects that no longer own them."""
+    lost = _cells(source.objects) - _cells(objects)
+    cut = {}
+    for name, item in maps.items():
+        values = {cell.value for cell in lost if cell.map == name}
+        cut[name] = without_cells(item, values) if values and isinstance(item, InstanceMap) else item
+    return cut
+
+
+def _cells(objects: tuple[Object, ...]) -> set[Cell]:
+    shapes = (item.mask.shape for item in objects if item.kind == "instance")
+    return {shape for shape in shapes if isinstance(shape, Cell)}
 
 
 def _referred(record: Record) -> set[str]:
     """The maps that masks of the record point into."""
-    shapes = (item.mask.shape for item in record.objects if item.kind == "instance")
-    return {shape.map for shape in shapes if isinstance(shape, Cell)}
+    return {cell.map for cell in _cells(record.objects)}
 
 
 # --- objects -----------------------------------------------------------------------------------------------
@@ -282,6 +368,8 @@ def _merge_objects(source: Record, entry: _Entry, now: Record, shown: _Shown) ->
     merged: list[tuple[int | None, Object]] = []
     for position, (item, text) in enumerate(zip(now.objects, shown["objects"], strict=True)):
         old = pairs.get(position)
+        if old is not None and _has_slipped(then, shown["objects"], old, text):
+            text = then[old]
         if old is None:
             merged.append((None, _freed(now, item)))
         elif (origin := entry.origins[old]) is not None:
@@ -292,6 +380,17 @@ def _merge_objects(source: Record, entry: _Entry, now: Record, shown: _Shown) ->
     hidden = [(k, item) for k, item in enumerate(source.objects) if k not in were_shown]
     kept_order = [pairs[k] for k in sorted(pairs)]
     return _ordered(merged, hidden, keep=kept_order == sorted(kept_order))
+
+
+def _has_slipped(then: list[_Shown], now: list[_Shown], old: int, text: _Shown) -> bool:
+    """Whether an object shows another's pixels only because one before it is gone.
+
+    Tools that know boxes delete an object from the annotation and leave the pixels, which are numbered.
+    """
+    if len(now) >= len(then) or text.get("mask") == then[old].get("mask"):
+        return False
+    others = {item.get("mask") for item in then} - {None}
+    return text.get("mask") in others and _outside_pixels(text) == _outside_pixels(then[old])
 
 
 def _ordered(
@@ -346,11 +445,16 @@ def _freed(record: Record, item: Object) -> Object:
 def align(then: list[_Shown], now: list[_Shown]) -> dict[int, int]:
     """Which present object is which earlier one: position now → position then.
 
-    By equality, then by uid, then by class and IoU of at least 0.5, then by IoU alone.
+    By equality, then by uid, then by all but the pixels or by the pixels, where only one of each has them (a
+    box may have moved far, a class have changed), then by class and IoU of at least 0.5, then by IoU alone.
     """
     pairs: dict[int, int] = {}
     _pair_equal(pairs, [_key(item) for item in then], [_key(item) for item in now])
     _pair_equal(pairs, [item.get("uid") for item in then], [item.get("uid") for item in now])
+    _pair_equal(pairs, [_outside_pixels(i) for i in then], [_outside_pixels(i) for i in now], unique=True)
+    for with_class in (True, False):
+        keys = [[_pixels_key(item, with_class=with_class) for item in items] for items in (then, now)]
+        _pair_equal(pairs, *keys, unique=True)
     for with_class in (True, False):
         _pair_by_overlap(pairs, then, now, with_class=with_class)
     return pairs
@@ -360,15 +464,31 @@ def _key(item: Mapping[str, Any]) -> str:
     return msgspec.json.encode(item, order="deterministic").decode()
 
 
-def _pair_equal(pairs: dict[int, int], then: list[Any], now: list[Any]) -> None:
+def _outside_pixels(item: _Shown) -> str | None:
+    """All that an object with a box shows but its pixels."""
+    return _key({name: item[name] for name in item if name != "mask"}) if "box" in item else None
+
+
+def _pixels_key(item: _Shown, *, with_class: bool) -> tuple[str, ...] | None:
+    if "mask" not in item:
+        return None
+    return (item["category"], item["mask"]) if with_class else (item["mask"],)
+
+
+def _pair_equal(pairs: dict[int, int], then: list[Any], now: list[Any], *, unique: bool = False) -> None:
+    """Pair what has an equal key, in order; with unique only where one of each has it."""
     free: dict[Any, list[int]] = defaultdict(list)
     taken = set(pairs.values())
     for position, key in enumerate(then):
         if key is not None and position not in taken:
             free[key].append(position)
+    new: dict[Any, list[int]] = defaultdict(list)
     for position, key in enumerate(now):
-        if position not in pairs and free.get(key):
-            pairs[position] = free[key].pop(0)
+        if position not in pairs and key in free:
+            new[key].append(position)
+    for key, positions in new.items():
+        if not unique or len(positions) == len(free[key]) == 1:
+            pairs.update(zip(positions, free[key], strict=False))
 
 
 def _pair_by_overlap(

@@ -11,9 +11,9 @@ from pathlib import PurePosixPath
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
-from labelkit.formats._files import safe_path
+from labelkit.formats._files import brief, safe_path
 from labelkit.model import Box, Cell, Polygons, Record, Rle
-from labelkit.pixels import map_pixels, shape_runs
+from labelkit.pixels import SIDE_LIMIT, map_pixels, shape_runs
 
 _TOLERANCE = 0.5  # pixels that a box may leave its image by: official boxes are rounded
 
@@ -33,11 +33,14 @@ def check_names(record: Record, place: str) -> None:
 
 
 def check_pixels(record: Record, place: str) -> None:
-    """Decode what says which pixels: masks and the sizes of maps.
+    """Decode what says which pixels: masks, and the sizes of images and maps.
 
     Raises RecordError where a mask is malformed, or its size or its map's is not the image's.
     """
     width, height = record.image.width, record.image.height
+    for name, side in (("width", width), ("height", height)):
+        if side is not None and side >= SIDE_LIMIT:
+            raise RecordError(place, f"a {name} of {brief(side)}", f"less than {SIDE_LIMIT}")
     for position, item in enumerate(record.objects, 1):
         if item.kind != "instance":
             continue
@@ -47,11 +50,19 @@ def check_pixels(record: Record, place: str) -> None:
                 shape_runs(item.mask, height or shape.size[0], width or shape.size[1])
             elif isinstance(shape, Cell) and shape.map not in record.maps:
                 raise ValueError(f"a mask in map {shape.map!r}, which the record has not")
+        except RecursionError:
+            raise RecordError(
+                f"{place}:object {position}", "mask: nested too deeply", "a valid mask"
+            ) from None
         except ValueError as error:
             raise RecordError(f"{place}:object {position}", f"mask: {error}", "a valid mask") from None
     for name, pixels in record.maps.items():
         try:
             pixels_height, pixels_width = map_pixels(pixels).shape
+        except RecursionError:
+            raise RecordError(
+                f"{place}:map {name}", "a mask that is nested too deeply", "a valid map"
+            ) from None
         except ValueError as error:
             raise RecordError(f"{place}:map {name}", str(error), "a valid map") from None
         if width is not None and height is not None and (pixels_width, pixels_height) != (width, height):

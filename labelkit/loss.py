@@ -16,7 +16,7 @@ from labelkit.formats import Format, Target
 from labelkit.model import Category, Header, ImageLabel, Record
 
 _ORIGIN = "#"  # the key in raw under which an object's position travels through a format's adjust
-_EXAMPLES = 5
+_EXAMPLES = 20
 
 _OBJECT_FIELDS = (
     "crowd",
@@ -90,8 +90,9 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
     objects = []
     for position, item in enumerate(fitted.objects):
         update: dict[str, Any] = {name: None for name in missing if getattr(item, name) is not None}
+        number = item.raw.get(_ORIGIN, position) + 1  # as the source counts, not as the target does
         for name in update:
-            tell("LOS105", f"{place}:object {position + 1}", f"{name} has no place in {format.name}")
+            tell("LOS105", f"{place}:object {number}", f"{name} has no place in {format.name}")
         raw = {key: value for key, value in item.raw.items() if key != _ORIGIN}
         if not keep_raw:
             _count_foreign(raw, format, foreign)

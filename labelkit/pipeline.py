@@ -1,175 +1,37 @@
-"""Read, fit and write, as functions of the rest: what the command line and the library both call."""
+"""Converting: read, check, fit and write, as functions of the rest."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
-from inspect import signature
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from labelkit.carrier import Carrier, CarrierWriter, carrier_path
+from labelkit.carrier import CarrierWriter, carrier_path
 from labelkit.checks import check_names, check_pixels, oddities
-from labelkit.derive import derive
+from labelkit.dataset import Dataset, open_dataset, own_options, source_format
+from labelkit.derive import DERIVABLE, derive
 from labelkit.errors import (
     BadRecordsError,
     DestinationError,
-    FormatError,
+    LabelkitError,
     LossError,
     RecordError,
     UsageError,
 )
 from labelkit.findings import Finding
-from labelkit.formats import Format, Part, Reader, Target, Writer, detect, get_format
+from labelkit.formats import Format, Part, Target, Writer, detect, get_format
+from labelkit.images import IMAGES, bring
 from labelkit.loss import Fitted, Ledger, fit, fit_header
 from labelkit.model import Header, Record
 from labelkit.publish import refuse_overlap, staged
-from labelkit.select import Selection, load_class_map, rename_header, rename_record
+from labelkit.select import TYPES, Selection, load_class_map, rename_header, rename_record
 
-IMAGES = ("copy", "hardlink", "symlink", "none", "convert")
-Options = Mapping[str, Any]
-Progress = Callable[[int], None]
-
-
-# --- reading -----------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """An open data set: a header, and records to iterate, lazily and again.
-
-    Records come as their carrier restores them. Iterating raises the first RecordError it meets;
-    ``items`` yields errors and findings in the place of records instead.
-    """
-
-    path: Path
-    format: Format
-    reader: Reader
-    header: Header
-    notes: Sequence[Finding]
-    carrier: Carrier | None = None
-
-    def __iter__(self) -> Iterator[Record]:
-        for part in self.reader.parts():
-            for item in self.items(part):
-                if isinstance(item, RecordError):
-                    raise item
-                if isinstance(item, Record):
-                    yield item
-
-    def items(self, part: Part) -> Iterator[Record | RecordError | Finding]:
-        """One part's records, with errors and findings in their places."""
-        for _, item in self.readings(part):
-            yield item
-
-    def readings(
-        self, part: Part
-    ) -> Iterator[tuple[Record, Record | RecordError] | tuple[None, RecordError | Finding]]:
-        """One part's records as the files say them, each with what the carrier makes of it.
-
-        Only the first knows where the image lies: the carrier brings the source's path back.
-        """
-        for item in self.reader.read(part):
-            if isinstance(item, Record):
-                yield item, self._restored(item)
-            else:
-                yield None, item
-
-    def image_file(self, read: Record) -> Path | None:
-        """Where the image of a record (as it was read) lies, or None.
-
-        Raises ValueError or RecordError where a link leaves its folder.
-        """
-        return self.reader.image_file(read)
-
-    def _restored(self, record: Record) -> Record | RecordError:
-        if self.carrier is None:
-            return record
-        try:
-            return self.carrier.restore(record)
-        except ValueError as error:
-            return RecordError(
-                f"{self.carrier.path}:{record.image.path}",
-                str(error),
-                "a carrier as labelkit wrote it",
-                "delete the carrier to convert without it",
-            )
-
-
-def open_dataset(
-    path: str | Path,
-    *,
-    format: str | None = None,
-    images_dir: str | Path | None = None,
-    carrier: bool = True,
-    **options: Any,
-) -> Dataset:
-    """Open a data set; the format is detected unless it is named.
-
-    options: the format's own reading options (``base="0"`` for VOC). carrier: whether to read the sidecar.
-    Raises UsageError: no format fits, or an option is unknown. FormatError: the whole set is unreadable.
-    """
-    path = Path(path)
-    if not path.exists():
-        raise UsageError(str(path), "does not exist", "a data set")
-    chosen = get_format(format) if format else _detected(path)
-    reader = chosen.open(
-        path, images_dir=Path(images_dir) if images_dir else None, **_accepted(chosen.open, options, chosen)
-    )
-    notes = list(reader.notes)
-    sidecar = _open_carrier(path, notes) if carrier else None
-    header = reader.header
-    if sidecar:
-        header = sidecar.header(header, partial(_used_categories, reader))
-    return Dataset(path, chosen, reader, header, notes, sidecar)
-
-
-def _detected(path: Path) -> Format:
-    evidence = detect(path)
-    best = [
-        name for name, item in evidence.items() if item.strength == max(e.strength for e in evidence.values())
-    ]
-    reasons = "; ".join(f"{name}: {item.reason}" for name, item in evidence.items())
-    if evidence[best[0]].strength == 0:
-        raise UsageError(
-            str(path), f"is none of the formats ({reasons})", "a data set", "name it with --from"
-        )
-    if len(best) > 1:
-        raise UsageError(str(path), f"could be {' or '.join(best)} ({reasons})", "", "say which with --from")
-    return get_format(best[0])
-
-
-def _accepted(function: Callable[..., Any], options: Options, format: Format) -> dict[str, Any]:
-    known = {name for name, item in signature(function).parameters.items() if item.kind is item.KEYWORD_ONLY}
-    for name in options:
-        if name not in known:
-            raise UsageError(
-                f"option {name!r}", f"unknown to {format.name}", f"one of {', '.join(sorted(known))}"
-            )
-    return dict(options)
-
-
-def _open_carrier(path: Path, notes: list[Finding]) -> Carrier | None:
-    file = carrier_path(path)
-    if not file.is_file():
-        return None
-    try:
-        return Carrier(file)
-    except ValueError as error:
-        notes.append(Finding("ODD012", str(file), f"{error}; converting without it"))
-        return None
-
-
-def _used_categories(reader: Reader) -> set[str]:
-    used: set[str] = set()
-    for part in reader.parts():
-        for record in reader.read(part):
-            if isinstance(record, Record):
-                used.update(label.category for label in record.labels)
-                used.update(item.category for item in record.objects)
-    return used
+Options = Mapping[str, Mapping[str, Any]]
+Progress = Callable[[int, int | None], None]
+Edit = Callable[[Record], Record | None]
+Words = str | Collection[str]
 
 
 # --- converting --------------------------------------------------------------------------------------------
@@ -186,6 +48,7 @@ class Report:
     records: int = 0
     objects: int = 0
     images: int = 0
+    splits: set[str] = field(default_factory=set)
     ledger: Ledger = field(default_factory=Ledger)
     errors: list[RecordError] = field(default_factory=list)
 
@@ -207,52 +70,71 @@ def convert(
     destination: str | Path,
     *,
     to: str,
-    source_format: str | None = None,
-    splits: Collection[str] = (),
-    only: Collection[str] = (),
-    classes: Collection[str] = (),
+    from_: str | None = None,
+    splits: Words = (),
+    only: Words = (),
+    classes: Words = (),
     images: str = "copy",
     images_dir: str | Path | None = None,
-    class_map: str | None = None,
-    derived: Collection[str] = (),
+    class_map: str | Mapping[str, str] | None = None,
+    derived: Words = (),
+    edit: Edit | None = None,
     strict: bool = False,
     carrier: bool = True,
     on_error: str = "stop",
     overwrite: bool = False,
-    read_options: Options | None = None,
-    write_options: Options | None = None,
+    options: Options | None = None,
     progress: Progress | None = None,
 ) -> Report:
     """Convert a data set; the destination appears whole, or not at all.
 
-    to, source_format: format names. splits, only (of labels, boxes, semantic, instances), classes: what is
-    wanted. images: copy, hardlink, symlink, none, or convert (to PNG, where the target demands it).
-    class_map: a shipped map's name or a JSON file. derived: label types to make. read_options and
-    write_options: the formats' own. progress: called with the number of records done.
+    to, from_: format names; the source's is detected if not said. splits, only (of labels, boxes, semantic,
+    instances), classes: what is wanted, everything if not said. images: copy, hardlink, symlink, none, or
+    convert (to PNG, where the target demands it). class_map: a shipped map's name, a JSON file, or a table
+    of old and new names. derived: label types to make. edit: called with each record before it is fitted,
+    returns it changed, or None to leave it out. options: the formats' own, by format
+    (``{"voc": {"base": "0"}}``). progress: called with how many records are done, and of how many.
 
     Raises BadRecordsError (with every problem found) unless on_error is "skip", LossError where ``strict``
     forbids what would be lost, DestinationError, FormatError, UsageError.
     """
-    source, destination = Path(source), Path(destination)
-    dataset = open_dataset(source, format=source_format, images_dir=images_dir, **dict(read_options or {}))
+    if not str(source) or not str(destination):
+        raise UsageError("convert", "an empty path", "a source and a destination")
+    _word("images", images, IMAGES)
+    _word("on_error", on_error, ("stop", "skip"))
+    given = Path(destination)
+    source, destination = Path(source), Path(os.path.abspath(given))  # noqa: PTH100 (links stay)
+    selection = Selection(_words(splits), _words(only, "only", TYPES), _words(classes))
+    target, origin = get_format(to), source_format(source, from_)
+    reading, writing = _options(origin, target, options or {})
     refuse_overlap(source, destination)
+    if overwrite:
+        _refuse_strangers(destination)
+    dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
     plan = _plan(
         dataset,
-        get_format(to),
-        Selection(tuple(splits), tuple(only), tuple(classes)),
-        load_class_map(class_map) if class_map else {},
-        tuple(derived),
-        dict(write_options or {}),
+        target,
+        selection,
+        _class_map(class_map, dataset.header),
+        _words(derived, "derived", DERIVABLE),
+        edit,
+        writing,
         images,
         carrier,
     )
-    report = Report(source, destination, dataset.format.name, to)
+    report = Report(source, given, origin.name, target.name)
     for finding in (*dataset.notes, *plan.header_findings):
         report.ledger.add(finding, carried=carrier)
     with staged(destination, overwrite=overwrite) as stage:
-        _write_all(plan, stage / destination.name, report, progress, keep_going=on_error == "skip")
+        try:
+            _write_all(plan, stage / destination.name, report, progress, keep_going=on_error == "skip")
+        except LabelkitError as error:  # what is said of the stage is meant of the destination
+            error.place = error.place.replace(str(stage), str(destination.parent))
+            raise
         if report.errors and on_error != "skip":
             raise BadRecordsError(str(source), report.errors)
+        if splits and not report.records:
+            raise UsageError("splits", f"no image is in {' or '.join(selection.splits)}", _seen(report))
         if strict and report.ledger.uncarried:
             raise LossError(
                 str(source),
@@ -261,6 +143,62 @@ def convert(
                 "nothing was written",
             )
     return report
+
+
+def _word(name: str, value: str, known: Collection[str]) -> str:
+    if value not in known:
+        raise UsageError(name, repr(value), f"one of {', '.join(known)}")
+    return value
+
+
+def _words(value: Words, name: str = "", known: Collection[str] = ()) -> tuple[str, ...]:
+    """One word or several, as several."""
+    words = (value,) if isinstance(value, str) else tuple(value)
+    return tuple(_word(name, word, known) for word in words) if known else words
+
+
+def _options(origin: Format, target: Format, options: Options) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The options for reading and for writing. Raises UsageError where one would do nothing."""
+    reading, writing = own_options(origin.open), own_options(target.create)
+    for format, given in options.items():
+        for name in given:
+            used = (format == origin.name and name in reading) or (format == target.name and name in writing)
+            if not used:
+                raise UsageError(
+                    f"--{format}-{name.replace('_', '-')}",
+                    f"does nothing from {origin.name} to {target.name}",
+                    "an option of the formats of this conversion",
+                )
+    read = {name: value for name, value in options.get(origin.name, {}).items() if name in reading}
+    written = {name: value for name, value in options.get(target.name, {}).items() if name in writing}
+    return read, written
+
+
+def _class_map(given: str | Mapping[str, str] | None, header: Header) -> Mapping[str, str]:
+    if given is None:
+        return {}
+    table = load_class_map(given) if isinstance(given, str) else given
+    names = {category.name for category in header.categories}
+    if not names & table.keys():
+        raise UsageError("--map", f"renames no class of {', '.join(sorted(names))}", "a class that is there")
+    return table
+
+
+def _refuse_strangers(destination: Path) -> None:
+    """Only a data set is overwritten. Raises DestinationError where something else is in the way."""
+    if destination.is_dir() and any(destination.iterdir()):
+        strengths = [item.strength for item in detect(destination).values()]
+        if not any(strengths):
+            raise DestinationError(
+                str(destination),
+                "is a folder of other things",
+                "a data set to overwrite",
+                "delete it yourself",
+            )
+
+
+def _seen(report: Report) -> str:
+    return f"one of {', '.join(sorted(report.splits))}" if report.splits else "a data set with splits"
 
 
 @dataclass(frozen=True)
@@ -273,6 +211,7 @@ class _Plan:
     selection: Selection
     class_map: Mapping[str, str]
     derived: Collection[str]
+    edit: Edit | None
     images: str
     carrier: bool
     header_findings: list[Finding]
@@ -284,15 +223,14 @@ def _plan(
     selection: Selection,
     class_map: Mapping[str, str],
     derived: Collection[str],
-    options: Options,
+    edit: Edit | None,
+    options: Mapping[str, Any],
     images: str,
     carrier: bool,
 ) -> _Plan:
     header = selection.header(dataset.header)
-    target, findings = fit_header(
-        rename_header(header, class_map), format, _accepted(format.create, options, format)
-    )
-    return _Plan(dataset, header, target, selection, class_map, derived, images, carrier, findings)
+    target, findings = fit_header(rename_header(header, class_map), format, options)
+    return _Plan(dataset, header, target, selection, class_map, derived, edit, images, carrier, findings)
 
 
 def _write_all(
@@ -305,8 +243,10 @@ def _write_all(
     writer: Writer = format.create(root, plan.target.header, **plan.target.options)
     sidecar = CarrierWriter(carrier_path(root), plan.header, plan.target.header) if plan.carrier else None
     taken: dict[str, str] = {}
-    for number, part in enumerate(plan.dataset.reader.parts()):
-        done = list(_fitted_part(plan, part, report, progress))
+    parts = plan.dataset.reader.parts()
+    total = sum(part.count for part in parts) if all(part.count for part in parts) else None
+    for number, part in enumerate(parts):
+        done = list(_fitted_part(plan, part, report, progress, total))
         if report.errors and not keep_going:
             continue
         writer.write(number, [each.fitted.record for each in done])
@@ -314,6 +254,8 @@ def _write_all(
             sidecar.write(number, [(each.source, each.fitted) for each in done])
         for each in done:
             _place_image(plan, each, writer, root.parent if single else root, taken, report)
+    for path in plan.dataset.carrier.unused() if plan.dataset.carrier else ():
+        report.ledger.add(Finding("ODD009", path, "no record is this any more; what was carried is left out"))
     if not report.errors or keep_going:
         writer.finish()
         if sidecar:
@@ -322,14 +264,16 @@ def _write_all(
 
 @dataclass(frozen=True)
 class _Done:
-    """A record on its way: as its file said it, as it is wanted, and as the target can hold it."""
+    """A record on its way: as it is wanted, as the target can hold it, and where its image lies."""
 
-    read: Record
     source: Record
     fitted: Fitted
+    image: Path | None
 
 
-def _fitted_part(plan: _Plan, part: Part, report: Report, progress: Progress | None) -> Iterator[_Done]:
+def _fitted_part(
+    plan: _Plan, part: Part, report: Report, progress: Progress | None, total: int | None
+) -> Iterator[_Done]:
     ordinal = part.start - 1
     for read, item in plan.dataset.readings(part):
         if isinstance(item, Finding):
@@ -339,23 +283,34 @@ def _fitted_part(plan: _Plan, part: Part, report: Report, progress: Progress | N
         try:
             if isinstance(item, RecordError):
                 raise item
+            assert read is not None  # only errors come without one
+            report.splits.update(item.splits)
+            image = _image_file(plan, read)
             pair = _fit_one(plan, item, ordinal, report.ledger)
         except RecordError as error:
             report.errors.append(error)
             continue
         finally:
             if progress:
-                progress(1)
-        if pair and read:
+                progress(ordinal + 1, total)
+        if pair:
             report.records += 1
             report.objects += len(pair[0].objects)
-            yield _Done(read, *pair)
+            yield _Done(*pair, image)
+
+
+def _image_file(plan: _Plan, read: Record) -> Path | None:
+    try:
+        return plan.dataset.image_file(read)
+    except ValueError as error:
+        raise RecordError(f"{plan.dataset.path}:{read.image.path}", str(error)) from None
 
 
 def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple[Record, Fitted] | None:
     place = f"{plan.dataset.path}:{record.image.path}"
     try:
-        selected = plan.selection.record(record)
+        edited = plan.edit(record) if plan.edit else record
+        selected = plan.selection.record(edited) if edited else None
         if selected is None:
             return None
         check_names(selected, place)
@@ -403,17 +358,9 @@ def _lost(ledger: Ledger) -> str:
 
 
 def _place_image(
-    plan: _Plan,
-    done: _Done,
-    writer: Writer,
-    root: Path,
-    taken: dict[str, str],
-    report: Report,
+    plan: _Plan, done: _Done, writer: Writer, root: Path, taken: dict[str, str], report: Report
 ) -> None:
-    """Bring the image along, never decoded and encoded again (but for ``convert``).
-
-    Raises DestinationError that names both images where two would have one place.
-    """
+    """Bring the image along. Raises DestinationError that names both where two would have one place."""
     place, path = writer.image_path(done.fitted.record), done.source.image.path
     if place is None:
         return
@@ -422,41 +369,11 @@ def _place_image(
             place, f"two images: {taken[place]!r} and {path!r}", "one image a file", "rename one"
         )
     taken[place] = path
-    try:
-        file = plan.dataset.image_file(done.read)
-    except (ValueError, RecordError) as error:
-        report.errors.append(RecordError(f"{plan.dataset.path}:{path}", str(error)))
+    if done.image is None:
+        report.ledger.add(Finding("ODD006", path, "no such image file (--images-dir says where they are)"))
         return
-    if file is None:
-        report.ledger.add(Finding("ODD006", path, "no such image file"))
-        return
-    if file.stat().st_size == 0:
+    if done.image.stat().st_size == 0:
         report.ledger.add(Finding("ODD007", path, "the image file has no bytes"))
     if plan.images != "none":
-        _bring(file, root / place, plan.images)
+        bring(done.image, root / place, plan.images)
         report.images += 1
-
-
-def _bring(file: Path, place: Path, how: str) -> None:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if how == "convert" and file.suffix.lower() != place.suffix.lower():
-        _encode_png(file, place)
-    elif how == "hardlink":
-        place.hardlink_to(file)
-    elif how == "symlink":
-        place.symlink_to(file.resolve())
-    else:
-        shutil.copyfile(file, place)
-
-
-def _encode_png(file: Path, place: Path) -> None:
-    from PIL import Image
-
-    from labelkit.pixels import image_size
-
-    try:
-        image_size(file)
-        with Image.open(file) as image:
-            image.save(place, "PNG")
-    except (OSError, ValueError) as error:
-        raise FormatError(str(file), f"cannot be made a PNG ({error})", "a readable image") from None

@@ -30,6 +30,8 @@ from labelkit.model import (
 )
 
 PIXEL_LIMIT = 178_956_970  # the number at which Pillow warns of a decompression bomb
+_VALUE_LIMIT = 1 << 31  # maps are int32
+SIDE_LIMIT = 1 << 31  # of a width or a height: what image files can say, and 64-bit products can hold
 Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]
 
@@ -50,9 +52,14 @@ def image_size(path: Path) -> tuple[int, int]:
         raise ValueError(str(error)) from None
     except OSError as error:
         raise ValueError(f"no readable image ({error})") from None
-    if width * height > PIXEL_LIMIT:
-        raise ValueError(f"{width} x {height} pixels; the limit is {PIXEL_LIMIT}")
+    refuse_huge(height, width)
     return width, height
+
+
+def refuse_huge(height: int, width: int) -> None:
+    """Raise ValueError where an image has more pixels than the limit: a few bytes can claim any size."""
+    if height * width > PIXEL_LIMIT:
+        raise ValueError(f"{width} x {height} pixels; the limit is {PIXEL_LIMIT}")
 
 
 def read_png(path: Path) -> NDArray[Any]:
@@ -66,10 +73,10 @@ def read_png(path: Path) -> NDArray[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with Image.open(path) as image:
+            with Image.open(path, formats=["PNG"]) as image:
                 return np.asarray(image)
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"the image cannot be decoded ({error})") from None
+        raise ValueError(f"the PNG cannot be decoded ({error})") from None
 
 
 def map_pixels(item: SemanticMap | InstanceMap) -> Labels:
@@ -131,6 +138,10 @@ def _painted(source: Layers) -> Labels:
     for known, labels in _last_painted:
         if known is source:
             return labels
+    refuse_huge(source.height, source.width)
+    for layer in source.layers:
+        if not -_VALUE_LIMIT <= layer.value < _VALUE_LIMIT:
+            raise ValueError(f"the layer value {layer.value}, which has more than 32 bits")
     runs = [(layer.value, layer_runs(layer, source)) for layer in source.layers]
     labels = rle.paint(runs, source.height, source.width).astype(np.int32, copy=False)
     labels.flags.writeable = False
@@ -169,13 +180,21 @@ def shape_runs(mask: Mask, height: int, width: int, rule: str = "coco") -> Count
             raise ValueError(
                 f"an RLE of size {shape.size[0]} x {shape.size[1]}, the image has {height} x {width}"
             )
-        counts = shape.counts
-        runs = rle.decode_text(counts) if isinstance(counts, str) else np.array(counts, dtype=np.int64)
+        refuse_huge(height, width)
+        runs = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else _listed_runs(shape.counts)
         rle.check(runs, height, width)
         return runs
     if isinstance(shape, Polygons):
+        refuse_huge(height, width)
         return _polygon_runs(shape, height, width, rule)
     raise ValueError("a cell of a map where an outline or an RLE was expected")
+
+
+def _listed_runs(counts: list[int]) -> Counts:
+    try:
+        return np.array(counts, dtype=np.int64)
+    except OverflowError:
+        raise ValueError("a run of more than 64 bits") from None
 
 
 def _polygon_runs(shape: Polygons, height: int, width: int, rule: str) -> Counts:
@@ -205,6 +224,13 @@ def cell_runs(item: SemanticMap | InstanceMap) -> Mapping[int, Counts]:
     cells = rle.from_labels(map_pixels(item))
     _last_cells[:] = [(item, cells), *_last_cells[:3]]
     return cells
+
+
+def shown_classes(item: SemanticMap | InstanceMap) -> set[str]:
+    """The classes that a map shows in some pixel. Raises as map_pixels does."""
+    if not isinstance(item, SemanticMap):
+        return set()
+    return {item.classes[value] for value in cell_runs(item) if value in item.classes}
 
 
 def _none_of(item: SemanticMap | InstanceMap) -> Counts:

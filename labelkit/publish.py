@@ -26,13 +26,11 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
     single file) appear beside each other at the destination, the destination itself last.
     Raises DestinationError where the destination exists (an empty folder does not count) or is unwritable.
     """
-    destination = destination.absolute()
+    destination = Path(os.path.abspath(destination))  # noqa: PTH100 (resolve would follow links)
     parent = destination.parent
     _repair(destination)
-    if not overwrite and destination.exists() and not _is_empty_folder(destination):
-        raise DestinationError(
-            str(destination), "exists already", "a new name", "choose another, or say --overwrite"
-        )
+    _refuse_existing(destination, overwrite=overwrite, when="already")
+    made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     stage = parent / f".{destination.name}{_NEW}{os.getpid()}"
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -41,6 +39,7 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         raise DestinationError(str(parent), f"cannot be written ({error.strerror})") from None
     try:
         yield stage
+        _refuse_existing(destination, overwrite=overwrite, when="now, made by someone else meanwhile")
         for item in sorted(stage.iterdir(), key=lambda path: path.name == destination.name):
             _swap_in(item, parent / item.name)
     except OSError as error:
@@ -49,6 +48,23 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         ) from error
     finally:
         shutil.rmtree(stage, ignore_errors=True)
+        if not destination.exists():
+            _remove_empty(made)
+
+
+def _refuse_existing(destination: Path, *, overwrite: bool, when: str) -> None:
+    if not overwrite and os.path.lexists(destination) and not _is_empty_folder(destination):
+        raise DestinationError(
+            str(destination), f"exists {when}", "", "choose a new name, or say --overwrite"
+        )
+
+
+def _remove_empty(folders: list[Path]) -> None:
+    for folder in folders:
+        try:
+            folder.rmdir()
+        except OSError:
+            return
 
 
 def refuse_overlap(source: Path, destination: Path) -> None:
@@ -63,11 +79,12 @@ def refuse_overlap(source: Path, destination: Path) -> None:
 
 
 def _swap_in(new: Path, place: Path) -> None:
+    """Put the new one in its place. A rename never replaces a folder that is not empty."""
     old = place.with_name(f".{place.name}{_OLD}")
-    if place.is_dir():
+    if os.path.lexists(place) and (place.is_dir() or new.is_dir()) and not _is_empty_folder(place):
         place.rename(old)
         new.rename(place)
-        shutil.rmtree(old)
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     else:
         new.replace(place)
 
@@ -78,7 +95,7 @@ def _repair(destination: Path) -> None:
     if old.exists() and not destination.exists():
         old.rename(destination)
     elif old.exists():
-        shutil.rmtree(old)
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     for stage in destination.parent.glob(f".{destination.name}{_NEW}*"):
         if not _is_alive(stage.name.rpartition(".")[2]):
             shutil.rmtree(stage, ignore_errors=True)

@@ -100,6 +100,12 @@ def _as_type(record: Record, item: Object, types: Collection[str]) -> Object | N
 # --- class maps --------------------------------------------------------------------------------------------
 
 
+def shipped_maps() -> list[str]:
+    """The names of the class maps that ship with labelkit."""
+    files = resources.files("labelkit.classmaps").iterdir()
+    return sorted(item.name[:-5] for item in files if item.name.endswith(".json"))
+
+
 def load_class_map(name: str) -> dict[str, str]:
     """Old name → new name, from a shipped map or a JSON file. Raises UsageError where it is neither."""
     shipped = resources.files("labelkit.classmaps")

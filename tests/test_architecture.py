@@ -13,10 +13,11 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"errors", "findings", "model", "geometry"},
     {"pixels"},
-    {"visible", "canonical"},
+    {"visible", "canonical", "merge_maps"},
     {"formats", "schema", "derive", "publish"},
-    {"select", "loss", "checks", "classmaps"},
+    {"select", "loss", "checks", "classmaps", "images"},
     {"carrier"},
+    {"dataset"},
     {"pipeline"},
     {"cli"},
     {"__main__", "__init__"},

@@ -141,12 +141,13 @@ def test_two_images_of_one_place_are_an_error_that_names_both(tmp_path: Path) ->
     assert entries(tmp_path) == ["source.jsonl"]
 
 
-def test_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("to", ["coco", "voc", "cityscapes", "jsonl"])
+def test_a_full_disk_leaves_nothing(to: str, tmp_path: Path) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
-    done = labelkit("convert", SAMPLE / "jsonl", tmp_path / "out", "--to", "coco", preexec_fn=small_files)
+    done = labelkit("convert", SAMPLE / "jsonl", tmp_path / "out", "--to", to, preexec_fn=small_files)
     assert done.returncode == 2
     assert "writing failed" in done.stderr
     assert entries(tmp_path) == []

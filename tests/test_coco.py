@@ -64,7 +64,7 @@ def tokens(path: Path) -> Any:
 
 def there(source: Path, target: Path, **options: Any) -> Path:
     """Convert COCO to COCO without a carrier."""
-    convert(source, target, to="coco", source_format="coco", images="none", carrier=False, **options)
+    convert(source, target, to="coco", from_="coco", images="none", carrier=False, **options)
     return target
 
 
@@ -203,7 +203,7 @@ def test_results_come_back_as_the_list_that_they_were(corpus: Path, tmp_path: Pa
     folder = corpus / "coco-val2014-100"
     source = folder / f"instances_val2014_fake{kind}100_results.json"
     truth = folder / "instances_val2014_100.json"
-    target = there(source, tmp_path / source.name, read_options={"gt": truth})
+    target = there(source, tmp_path / source.name, options={"coco": {"gt": truth}})
     assert tokens(target) == tokens(source)
     first = next(record for record in records(source, gt=truth) if record.objects)
     assert isinstance(first.objects[0].score, float)

@@ -7,7 +7,9 @@ something left out, 2 wrong usage or unreadable input or an internal error, 130 
 from __future__ import annotations
 
 import os
+import signal
 import sys
+import traceback
 from importlib import import_module
 
 import click
@@ -43,44 +45,52 @@ class _Lazy(click.Group):
 @click.version_option(labelkit.__version__, prog_name="labelkit")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def cli(debug: bool) -> None:
-    """Convert, validate and pre-label computer-vision annotations, and lose nothing in silence."""
+    """Convert computer-vision annotations, and lose nothing in silence."""
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: every failure is one line and a code, tracebacks are for --debug."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    debug = "--debug" in arguments  # wherever it stands
+    signal.signal(signal.SIGTERM, _terminated)
     try:
-        code = cli.main(arguments, prog_name="labelkit", standalone_mode=False)
-        _flush()
-    except click.exceptions.Abort:
-        code = _complain("stopped; nothing was written", 130)
-    except KeyboardInterrupt:
-        code = _complain("stopped; nothing was written", 130)
-    except click.ClickException as error:
-        error.show()
-        code = 2
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`): its business. Keep the interpreter quiet at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except LabelkitError as error:
-        if "--debug" in arguments:
-            raise
-        for each in error.errors if isinstance(error, BadRecordsError) else []:
-            click.echo(f"error: {each}", err=True)
-        code = _complain(f"error: {error}", 1 if isinstance(error, LossError) else 2)
-    except Exception as error:
-        if "--debug" in arguments:
-            raise
-        code = _complain(
-            f"internal error: {type(error).__name__}: {error}; this is a bug, please report it with --debug",
-            2,
-        )
+        code = cli.main([word for word in arguments if word != "--debug"], "labelkit", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BaseException as error:
+        if debug and not isinstance(error, click.ClickException | SystemExit):
+            traceback.print_exc()
+        code = _code_of(error)
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _flush() -> None:
-    sys.stdout.flush()
+def _terminated(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)  # as a Ctrl-C: everything that was begun is undone on the way out
+
+
+def _code_of(error: BaseException) -> int:
+    """Tell what went wrong, and give the exit code."""
+    if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
+        return _complain("stopped; nothing was written", 130)
+    if isinstance(error, SystemExit):
+        if isinstance(error.code, int) and error.code > 128:
+            return _complain("terminated; nothing was written", error.code)
+        return error.code if isinstance(error.code, int) else 0
+    if isinstance(error, click.ClickException):
+        error.show()
+        return 2
+    if isinstance(error, BrokenPipeError):
+        # The reader of our output has gone (`| head`): its business. Keep the interpreter quiet at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    if isinstance(error, LabelkitError):
+        for each in error.errors if isinstance(error, BadRecordsError) else []:
+            click.echo(f"error: {each}", err=True)
+        return _complain(f"error: {error}", 1 if isinstance(error, LossError) else 2)
+    if isinstance(error, OSError):
+        return _complain(f"error: {error.filename or 'input or output'}: {error.strerror or error}", 2)
+    text = f"internal error: {type(error).__name__}: {error}"
+    return _complain(f"{text}; this is a bug of labelkit; --debug shows where", 2)
 
 
 def _complain(text: str, code: int) -> int:

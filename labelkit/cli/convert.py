@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from labelkit.derive import DERIVABLE
-from labelkit.errors import DestinationError, UsageError
+from labelkit.errors import DestinationError
 from labelkit.findings import Finding
 from labelkit.formats import formats
-from labelkit.pipeline import IMAGES, Report, convert
-from labelkit.select import TYPES
+from labelkit.images import IMAGES
+from labelkit.pipeline import Report, convert
+from labelkit.select import TYPES, shipped_maps
 
 _EXAMPLES = 3
 
@@ -52,7 +54,8 @@ def format_options(command: Callable[..., Any]) -> Callable[..., Any]:
 def _parameters(*functions: Callable[..., Any]) -> Iterator[tuple[str, Parameter, Any]]:
     seen: set[str] = set()
     for function in functions:
-        hints = get_type_hints(vars(function)["__init__"] if isinstance(function, type) else function)
+        plain = vars(function)["__init__"] if isinstance(function, type) else function
+        hints = get_type_hints(plain, include_extras=True)
         for option, parameter in signature(function).parameters.items():
             own = parameter.kind is Parameter.KEYWORD_ONLY and option != "images_dir"
             if own and option not in seen:
@@ -61,8 +64,15 @@ def _parameters(*functions: Callable[..., Any]) -> Iterator[tuple[str, Parameter
 
 
 def _option(name: str, option: str, parameter: Parameter, hint: Any) -> Callable[..., Any]:
+    """A click option; ``Annotated[type, "text"]`` in the signature gives its help."""
     flag = f"--{name}-{option.replace('_', '-')}"
-    text = f"[{name}] default: {parameter.default}" if parameter.default is not None else f"[{name}]"
+    text = next((each for each in get_args(hint)[1:] if isinstance(each, str)), "")
+    if get_origin(hint) is Annotated:
+        hint = get_args(hint)[0]
+    else:
+        text = ""
+    if parameter.default is not None:
+        text = f"{text} [default: {parameter.default}]"
     if hint is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", f"{name}_{option}", default=None, help=text)
     return click.option(flag, f"{name}_{option}", type=_click_type(hint), default=None, help=text)
@@ -82,83 +92,72 @@ def _click_type(hint: Any) -> Any:
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.argument("destination", metavar="DST", type=click.Path(path_type=Path))
 @click.option("--to", "to", required=True, help="Format of DST.")
-@click.option("--from", "source_format", help="Format of SRC; detected if not said.")
-@click.option("--split", "splits", multiple=True, callback=_comma(None), help="Only these splits.")
+@click.option("--from", "from_", help="Format of SRC; detected if not said.")
+@click.option("--split", "splits", multiple=True, callback=_comma(None), help="Only these splits: a,b.")
 @click.option("--only", callback=_comma(TYPES), help=f"Only these label types: {', '.join(TYPES)}.")
-@click.option("--classes", multiple=True, callback=_comma(None), help="Only these classes.")
-@click.option(
-    "--images", type=click.Choice(IMAGES), default="copy", show_default=True, help="How images come."
-)
-@click.option(
-    "--images-dir", type=click.Path(path_type=Path, exists=True), help="Where the images of SRC lie."
-)
-@click.option("--map", "class_map", help="Rename classes: a shipped map, or a JSON file of old: new.")
+@click.option("--classes", multiple=True, callback=_comma(None), help="Only these classes: a,b.")
+@click.option("--images", type=click.Choice(IMAGES), default="copy", show_default=True, help="How they come.")
+@click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option("--map", "class_map", help=f"Rename classes: {', '.join(shipped_maps())}, or a JSON file.")
 @click.option("--derive", "derived", callback=_comma(DERIVABLE), help=f"Make: {', '.join(DERIVABLE)}.")
 @click.option("--strict", is_flag=True, help="Refuse to lose what the carrier cannot bring back (exit 1).")
 @click.option("--carrier/--no-carrier", default=True, show_default=True, help="Write the sidecar.")
 @click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the ledger as JSON.")
-@click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True)
-@click.option("--overwrite", is_flag=True, help="Replace DST.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="Records that cannot be read: write nothing, or leave them out (exit 1).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace the data set at DST.")
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @format_options
-def command(
-    source: Path,
-    destination: Path,
-    to: str,
-    source_format: str | None,
-    report: Path | None,
-    output_format: str,
-    **rest: Any,
-) -> int:
+def command(source: Path, destination: Path, report: Path | None, output_format: str, **rest: Any) -> int:
     """Convert SRC to DST; DST appears whole, or not at all.
 
     Whatever the target cannot hold is in the ledger that is printed, and in the carrier beside DST, which
-    brings it back when DST is converted again.
+    brings it back when DST is converted again. Options that start with a format's name are for reading or
+    writing that format.
     """
-    own = {key: rest.pop(key) for key in list(rest) if key.partition("_")[0] in formats()}
-    given = {key: value for key, value in own.items() if value is not None}
-    for key in given:
-        if key.partition("_")[0] not in (source_format, to) and source_format:
-            raise UsageError(f"--{key.replace('_', '-')}", "belongs to neither format of this conversion")
-    if report and report.exists() and not rest["overwrite"]:
-        raise DestinationError(str(report), "exists already", "a new name", "or say --overwrite")
-    with _progress() as progress:
-        done = convert(
-            source,
-            destination,
-            to=to,
-            source_format=source_format,
-            read_options=_read_options(source, source_format, given),
-            write_options=_own(given, to, formats()[to].create) if to in formats() else {},
-            progress=progress,
-            **rest,
-        )
+    options: dict[str, dict[str, Any]] = {}
+    for key in list(rest):
+        name, _, option = key.partition("_")
+        if name in formats() and (value := rest.pop(key)) is not None:
+            options.setdefault(name, {})[option] = value
     if report:
-        report.write_text(json.dumps(done.as_json(), indent=2, ensure_ascii=False) + "\n", "utf-8")
-    if output_format == "json":
-        click.echo(json.dumps(done.as_json(), indent=2, ensure_ascii=False))
-    else:
-        _print(done)
+        _check_report(report, overwrite=rest["overwrite"])
+    with _progress() as progress:
+        done = convert(source, destination, options=options, progress=progress, **rest)
+    text = json.dumps(done.as_json(), indent=2, ensure_ascii=False)
+    if report:
+        report.write_text(text + "\n", "utf-8")
+    _say_result(text if output_format == "json" else _ledger_text(done))
     return 1 if done.errors else 0
 
 
-def _read_options(source: Path, source_format: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    from labelkit.formats import detect
+def _check_report(report: Path, *, overwrite: bool) -> None:
+    """Find out before the work is done whether its report can be written."""
+    if report.exists() and not overwrite:
+        raise DestinationError(str(report), "exists already", "", "choose a new name, or say --overwrite")
+    if not os.access(report if report.exists() else report.absolute().parent, os.W_OK):
+        raise DestinationError(str(report), "cannot be written", "a place in a writable folder")
 
-    if not given or not source.exists():
-        return {}
-    name = source_format or next(iter(detect(source)))
-    return _own(given, name, formats()[name].open) if name in formats() else {}
 
-
-def _own(given: dict[str, Any], name: str, function: Callable[..., Any]) -> dict[str, Any]:
-    known = signature(function).parameters
-    options = {key.partition("_")[2]: value for key, value in given.items() if key.partition("_")[0] == name}
-    return {key: value for key, value in options.items() if key in known}
+def _say_result(text: str) -> None:
+    try:
+        click.echo(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, AttributeError) as error:  # a full disk, or no stdout at all
+        raise DestinationError(
+            "stdout", f"the data set is written, but its ledger cannot be printed ({error})"
+        ) from None
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int], None] | None]:
+def _progress() -> Iterator[Callable[[int, int | None], None] | None]:
     """A bar on a terminal, nothing in a pipe or a file."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -168,16 +167,17 @@ def _progress() -> Iterator[Callable[[int], None] | None]:
         TextColumn("converting"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("images"),
-        TimeElapsedColumn(),
+        TextColumn("images,"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
     )
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
-        yield lambda count: bar.update(task, advance=count)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def _print(done: Report) -> None:
-    """The ledger, as a table on a terminal and as plain lines elsewhere."""
+def _ledger_text(done: Report) -> str:
+    """The ledger as lines: what was assumed, what is odd, then losses by what became of the values."""
     lines = [
         f"{done.source} ({done.source_format}) -> {done.destination} ({done.target_format}): "
         f"{done.records} records, {done.objects} objects, {done.images} images"
@@ -189,24 +189,24 @@ def _print(done: Report) -> None:
         for code, name, count, examples in rows:
             fate = _FATE[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
             lines.append(f"  {code} {name:<22} {count:>7}{fate}")
-            lines += [f"      {text}" for text in _say(examples, done.ledger.messages[code])]
+            lines += [f"      {text}" for text in _examples(count, examples, done.ledger.messages[code])]
     if done.ledger.uncarried:
-        lines.append("Nothing will bring these back: there is no carrier.")
-    if any(code.startswith("ODD") for code in done.ledger.counts):
-        lines.append("`labelkit validate` finds such defects before a conversion does.")
+        lines.append("Nothing will bring back what is [lost]: there is no carrier.")
     if done.errors:
         lines.append(f"{len(done.errors)} records were left out:")
         lines += [f"  {error}" for error in done.errors]
-    click.echo("\n".join(lines))
-    sys.stdout.flush()
+    return "\n".join(lines)
 
 
-def _say(examples: list[Finding], messages: dict[str, int]) -> Iterator[str]:
+def _examples(count: int, examples: list[Finding], messages: dict[str, int]) -> Iterator[str]:
     """The first messages of a code, each with its count or, where it was said once, with its place."""
     for example in examples[:_EXAMPLES]:
-        count = messages[example.message]
-        where = f"{count} times, first at {example.place}" if count > example.count else example.place
+        said = messages[example.message]
+        count -= said
+        where = f"{said} times, first at {example.place}" if said > example.count else example.place
         yield f"{where}: {example.message}"
+    if count > 0:
+        yield f"and {count} more (--report FILE lists the kinds)"
 
 
 _FATE = {True: "  [carried]", False: "  [lost]", None: ""}

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -70,10 +71,12 @@ class Part:
     """A piece of a data set that can be read apart.
 
     key: what the reader needs to find it (it pickles). start: the ordinal of its first record.
+    count: how many records it has, or 0 if only reading tells.
     """
 
     key: Any
     start: int
+    count: int = 0
 
 
 class Reader(Protocol):
@@ -166,10 +169,12 @@ def formats() -> dict[str, Format]:
 
 def get_format(name: str) -> Format:
     """The format of that name. Raises UsageError that lists the names there are."""
-    try:
-        return formats()[name]
-    except KeyError:
-        raise UsageError(f"format {name!r}", "no such format", f"one of {', '.join(formats())}") from None
+    known = formats()
+    if name.lower() in known:
+        return known[name.lower()]
+    near = get_close_matches(name.lower(), known, 1)
+    advice = f"did you mean {near[0]}?" if near else ""
+    raise UsageError(f"format {name!r}", "no such format", f"one of {', '.join(known)}", advice)
 
 
 def detect(path: Path) -> dict[str, Evidence]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 T = TypeVar("T")
+BOM = b"\xef\xbb\xbf"
+_LONGEST = 60  # characters of a value in a message
 
 
 def safe_path(name: str) -> str:
@@ -21,7 +24,7 @@ def safe_path(name: str) -> str:
     Folders are kept; backslashes are refused, for they are folders on one system and letters on another.
     """
     path = PurePosixPath(name)
-    if not name or name.endswith("/"):
+    if not path.parts or name.endswith("/"):
         raise ValueError(f"the file name {name!r} names no file")
     if "\0" in name or "\\" in name:
         raise ValueError(f"the file name {name!r} has a backslash or a zero byte; use '/' between folders")
@@ -43,10 +46,27 @@ def inside(root: Path, relative: str) -> Path | None:
     return path
 
 
+def brief(value: object) -> str:
+    """A value as a message shows it, cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of more digits than Python prints
+        return "a number of thousands of digits"
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
+
+
+def regular(path: Path) -> Path:
+    """The path of a file, through links. Raises FormatError where it is none: a pipe has no end."""
+    if not path.is_file():
+        found = "is no regular file" if os.path.lexists(path) else "is not there"
+        raise FormatError(str(path), found, "a file")
+    return path
+
+
 def read_bytes(path: Path) -> bytes:
     """A file's bytes. Raises FormatError where it cannot be read."""
     try:
-        return path.read_bytes()
+        return regular(path).read_bytes()
     except OSError as error:
         raise FormatError(str(path), f"cannot be read ({error.strerror})", "a readable file") from None
 
@@ -62,13 +82,17 @@ def read_text(path: Path) -> str:
 def decode_json(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[assignment]
     """JSON as a typed value. Raises FormatError with the offset, what was found and what was expected."""
     try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=type)
+        return msgspec.json.decode(data.removeprefix(BOM), type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FormatError(place, _json_fault(str(error)), "valid JSON of this format") from None
+        raise FormatError(place, json_fault(error), "valid JSON of this format") from None
 
 
-def _json_fault(text: str) -> str:
-    return text[:1].lower() + text[1:]
+def json_fault(error: Exception) -> str:
+    """What a JSON decoder found, as the found of a message."""
+    if isinstance(error, RecursionError):
+        return "values nested too deeply"
+    text = str(error)
+    return text if text.startswith("JSON") else text[:1].lower() + text[1:]
 
 
 def parse_xml(data: bytes, place: str) -> Element:

@@ -20,8 +20,8 @@ from labelkit.canonical import decode_record, encode_record, fault
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Tell
 from labelkit.formats import FEATURES, Evidence, Format, Part, Target
-from labelkit.formats._files import inside, safe_path
-from labelkit.model import Header, Record
+from labelkit.formats._files import BOM, inside, json_fault, regular, safe_path
+from labelkit.model import Header, Record, SemanticMap
 
 VERSION = 1
 _NAME = "records.jsonl"
@@ -34,7 +34,7 @@ def detect(path: Path) -> Evidence:
     if not file.is_file():
         return Evidence(0, f"has no {_NAME}" if path.is_dir() else "is no file")
     with file.open("rb") as stream:
-        if not stream.readline(200).lstrip().startswith(b'{"labelkit":'):
+        if not stream.readline(200).removeprefix(BOM).lstrip().startswith(b'{"labelkit":'):
             return Evidence(0, 'the first line does not start with {"labelkit":')
     return Evidence(2, f"{file.name} starts with a labelkit header")
 
@@ -54,20 +54,26 @@ class JsonlReader:
 
     def _read_header(self) -> Header:
         try:
-            with self.file.open("rb") as stream:
-                first = msgspec.json.decode(stream.readline(), type=dict[str, msgspec.Raw])
+            with regular(self.file).open("rb") as stream:
+                first = msgspec.json.decode(stream.readline().removeprefix(BOM), type=dict[str, msgspec.Raw])
             version = msgspec.json.decode(first["labelkit"])
             if version != VERSION:
                 raise FormatError(f"{self.file}:1", f"version {version}", f"version {VERSION}")
-            return Header.model_validate_json(bytes(first["header"]))
+            header = Header.model_validate_json(bytes(first["header"]))
         except OSError as error:
             raise FormatError(str(self.file), f"cannot be read ({error.strerror})") from None
         except ValidationError as error:
             raise FormatError(f"{self.file}:1", fault(error), "a header") from None
-        except (msgspec.DecodeError, KeyError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError) as error:
             raise FormatError(
-                f"{self.file}:1", f"no header ({error})", '{"labelkit": 1, "header": …}'
+                f"{self.file}:1", f"no header ({json_fault(error)})", '{"labelkit": 1, "header": …}'
             ) from None
+        names: set[str] = set()
+        for category in header.categories:
+            if category.name in names:
+                raise FormatError(f"{self.file}:1", f"category {category.name!r} twice", "names once each")
+            names.add(category.name)
+        return header
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -82,9 +88,16 @@ class JsonlReader:
                 offset += len(line)
         return starts
 
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        return frozenset(category.name for category in self.header.categories)
+
     def parts(self) -> list[Part]:
         return [
-            Part((self._starts[first : first + _PART]), first) for first in range(0, len(self._starts), _PART)
+            Part(starts, number * _PART, len(starts))
+            for number, starts in enumerate(
+                self._starts[k : k + _PART] for k in range(0, len(self._starts), _PART)
+            )
         ]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
@@ -95,6 +108,7 @@ class JsonlReader:
                 try:
                     record = decode_record(stream.readline())
                     safe_path(record.image.path)
+                    _check_categories(record, self._names)
                     yield record
                 except ValidationError as error:
                     yield RecordError(place, fault(error), "a record (schemas/record.schema.json)")
@@ -107,6 +121,21 @@ class JsonlReader:
             if found := inside(folder, record.image.path):
                 return found
         return None
+
+
+def _check_categories(record: Record, known: frozenset[str]) -> None:
+    """Raise ValueError where a record names a class that the header has not."""
+    for position, item in enumerate(record.objects, 1):
+        if item.category not in known:
+            raise ValueError(f"object {position}: category {item.category!r} is not in the header")
+    for label in record.labels:
+        if label.category not in known:
+            raise ValueError(f"label {label.category!r} is not a category of the header")
+    for name, pixels in record.maps.items():
+        classes = pixels.classes.values() if isinstance(pixels, SemanticMap) else ()
+        for category in classes:
+            if category not in known:
+                raise ValueError(f"map {name}: category {category!r} is not in the header")
 
 
 class JsonlWriter:

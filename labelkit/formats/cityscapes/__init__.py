@@ -11,7 +11,7 @@ Decisions: ``<label>group`` is a crowd and a plain label says nothing of crowds 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import Annotated, get_args
 
 from labelkit.errors import UsageError
 from labelkit.formats import Evidence, Format
@@ -43,9 +43,9 @@ def open_dataset(
     path: Path,
     *,
     images_dir: Path | None = None,
-    type: TypeOption = "auto",
-    truth: Truth = "png",
-    raster: Rule = "official",
+    type: Annotated[TypeOption, "Which annotations; auto reads gtFine where both are there."] = "auto",
+    truth: Annotated[Truth, "Who is right where PNGs and polygons disagree."] = "png",
+    raster: Annotated[Rule, "Paint polygons as the official PNGs, or as today's Pillow."] = "official",
 ) -> CityscapesReader:
     """Open a data set.
 

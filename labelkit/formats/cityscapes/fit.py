@@ -102,16 +102,24 @@ def _named(record: Record, ordinal: int, tell: Tell) -> Record:
         tell("LOS110", path, text, count=len(dropped))
     place = PurePosixPath(path)
     splits = (split,) if split is not None else ()
+    known = native(record.raw).get("path", "")
     if not _is_place(record, split or UNSPLIT):
-        city = place.parts[-2] if len(place.parts) > 1 else split or "images"
-        city = re.sub(r"[\W_]+", "-", city).strip("-") or "images"
-        new = f"{split or UNSPLIT}/{city}/{city}_{ordinal:06}_{_FRAME}_{IMAGES}{place.suffix}"
+        new = str(PurePosixPath(known).with_suffix(place.suffix)) if known else ""
+        if not _has_place(new, split or UNSPLIT):
+            new = _new_place(place, split, ordinal)
         tell("LOS204", path, f"becomes {new}")
         path = new
     if path == record.image.path and splits == record.splits:
         return record
     image = record.image.model_copy(update={"path": path})
     return record.model_copy(update={"image": image, "splits": splits})
+
+
+def _new_place(place: PurePosixPath, split: str | None, ordinal: int) -> str:
+    """A path in the official layout: the city is the last folder, the sequence the place in the data set."""
+    city = place.parts[-2] if len(place.parts) > 1 else split or "images"
+    city = re.sub(r"[\W_]+", "-", city).strip("-") or "images"
+    return f"{split or UNSPLIT}/{city}/{city}_{ordinal:06}_{_FRAME}_{IMAGES}{place.suffix}"
 
 
 def _is_folder(name: str) -> bool:
@@ -121,13 +129,19 @@ def _is_folder(name: str) -> bool:
 
 def _is_place(record: Record, folder: str) -> bool:
     """Whether the path has the official layout already, or is one that this format has read."""
-    parts = record.image.path.split("/")
-    if len(parts) != 3 or parts[0] != folder or not _is_folder(parts[1]):
-        return False
-    match = _NAME.fullmatch(parts[2])
-    if match and match["city"] == parts[1]:
-        return True
-    return NAME in record.raw and f"_{IMAGES}." in parts[2]
+    path = record.image.path
+    return _has_place(path, folder) and (_is_official(path) or NAME in record.raw)
+
+
+def _has_place(path: str, folder: str) -> bool:
+    parts = path.split("/")
+    return len(parts) == 3 and parts[0] == folder and _is_folder(parts[1]) and f"_{IMAGES}." in parts[2]
+
+
+def _is_official(path: str) -> bool:
+    _, city, name = path.split("/")
+    match = _NAME.fullmatch(name)
+    return match is not None and match["city"] == city
 
 
 def _without_size(record: Record, place: str, tell: Tell) -> Record:
@@ -381,6 +395,9 @@ class _Fitting:
             return None
         item = maps[chosen]
         place = f"{self.path}:{chosen}"
+        if chosen == PANOPTIC:
+            self.tell("LOS103", place, "panoptic segments have no place; their classes are kept")
+            self.tell("LOS302", f"{self.path}:{SEMANTIC}", "made from the panoptic segments")
         pixels = map_pixels(item)
         if pixels.shape != self.size:
             raise ValueError(

@@ -60,7 +60,7 @@ from labelkit.model import (
     Record,
     SemanticMap,
 )
-from labelkit.pixels import Labels, image_size, layer_runs, rle_mask, source_pixels
+from labelkit.pixels import Labels, image_size, layer_runs, refuse_huge, rle_mask, source_pixels
 
 if TYPE_CHECKING:
     from labelkit.formats.cityscapes.read import CityscapesReader
@@ -99,7 +99,11 @@ class FrameReader:
             objects, maps = self._with_polygons(document, pngs, size)
         else:
             objects, maps = self._only_pngs(pngs)
-        own: dict[str, Any] = {"type": self.reader.type, "files": list(self.frame.kinds)}
+        own: dict[str, Any] = {
+            "type": self.reader.type,
+            "path": self.name,  # a carrier brings the source's path back, and the next writing needs this one
+            "files": list(self.frame.kinds),
+        }
         if document is not None:
             own |= {"top": document.top, "deleted": document.deleted}
         height, width = size or (None, None)
@@ -449,4 +453,8 @@ class _Document:
             return None
         if height < 1 or width < 1:
             raise RecordError(place, f"the size {width} x {height}", "a width and a height of 1 or more")
+        try:
+            refuse_huge(height, width)
+        except ValueError as error:
+            raise RecordError(place, str(error), "the size of an image") from None
         return height, width

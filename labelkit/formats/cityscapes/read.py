@@ -84,7 +84,8 @@ class CityscapesReader:
     def parts(self) -> Sequence[Part]:
         """Fifty frames at a time."""
         frames = self.frames
-        return [Part(tuple(frames[i : i + _PART]), i) for i in range(0, len(frames), _PART)]
+        pieces = [tuple(frames[i : i + _PART]) for i in range(0, len(frames), _PART)]
+        return [Part(piece, number * _PART, len(piece)) for number, piece in enumerate(pieces)]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         """The frames of a part, each after the findings about it."""

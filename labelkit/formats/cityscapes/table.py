@@ -175,12 +175,13 @@ _Value = Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]  # of a 16-bit PNG
 class _Native(msgspec.Struct):
     """Every key that this format puts into raw.
 
-    Of a record: its type, its files, deleted polygons (position, text) and ``top``, the rest of the document.
+    Of a record: its type, path and files, deleted polygons (position, text), ``top``, the rest of the JSON.
     Of an object: its text and position in the document, or the value that only instanceIds has. Of a map:
     where it is from, the values that it had, and (state ``mixed``) what tells whether it is unchanged.
     """
 
     type: Literal["gtFine", "gtCoarse"] = "gtFine"
+    path: str = ""
     files: list[str] = []
     deleted: list[tuple[int, str]] = []
     top: str = ""

@@ -7,6 +7,7 @@ was read in the source of pycocotools and panopticapi, and measured on val2014.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 from labelkit.formats import Evidence, Format
 from labelkit.formats.coco.documents import json_files, looks
@@ -34,7 +35,13 @@ def detect(path: Path) -> Evidence:
 
 
 def open_coco(
-    path: Path, *, images_dir: Path | None = None, gt: Path | None = None, roles: str | None = None
+    path: Path,
+    *,
+    images_dir: Path | None = None,
+    gt: Annotated[Path | None, "The document that a list of results was predicted for."] = None,
+    roles: Annotated[
+        str | None, "Read only these: instances,keypoints,panoptic,stuff,labels,captions,info."
+    ] = None,
 ) -> CocoReader:
     """Open a JSON file or a folder.
 

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from labelkit.errors import FormatError
-from labelkit.formats._files import read_bytes
+from labelkit.formats._files import BOM, json_fault, read_bytes
 from labelkit.formats.coco.native import (
     ROLES,
     Annotation,
@@ -70,7 +70,9 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.data = read_bytes(path).removeprefix(b"\xef\xbb\xbf")
+        self.data = read_bytes(path).removeprefix(BOM)
+        if not self.data.isascii():
+            self._check_utf8()
         self.keys: list[tuple[str, str | None]] = []
         self.is_results = self.data.lstrip()[:1] == b"["
         lists = {"annotations": msgspec.Raw(self.data)} if self.is_results else self._top()
@@ -83,8 +85,6 @@ class Index:
 
     def _top(self) -> dict[str, msgspec.Raw]:
         top = self._decode(self.data, dict[str, msgspec.Raw])
-        if not self.data.isascii():
-            self._check_utf8()
         for key, raw in top.items():
             self.keys.append((key, None if key in LISTS else bytes(raw).decode()))
         return {key: top[key] for key in LISTS if key in top}
@@ -96,7 +96,7 @@ class Index:
         try:
             return msgspec.json.decode(data, type=type)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise self._fault(str(error), key) from None
+            raise self._fault(json_fault(error), key) from None
 
     def _fault(self, text: str, key: str) -> FormatError:
         place = f"{self.path}:{key}" if key else str(self.path)
@@ -104,8 +104,6 @@ class Index:
             return FormatError(
                 f"{place}:byte {len(self.data)}", "the file ends too early", "a whole JSON file"
             )
-        if self._check_utf8(quiet=True) is not None:
-            self._check_utf8()
         strange = re.search(rb"[:,\[]\s*(-?(?:NaN|Infinity))", self.data)
         if strange:
             word = strange[1].decode()
@@ -115,16 +113,13 @@ class Index:
                 "a finite number",
                 "mend or remove that value",
             )
-        return FormatError(place, text[:1].lower() + text[1:], "a JSON document of COCO")
+        return FormatError(place, text, "a JSON document of COCO")
 
-    def _check_utf8(self, *, quiet: bool = False) -> int | None:
+    def _check_utf8(self) -> None:
         try:
             self.data.decode()
         except UnicodeDecodeError as error:
-            if not quiet:
-                raise FormatError(f"{self.path}:byte {error.start}", "not UTF-8", "UTF-8 text") from None
-            return error.start
-        return None
+            raise FormatError(f"{self.path}:byte {error.start}", "not UTF-8", "UTF-8 text") from None
 
     def _declared(self) -> dict[str, Any]:
         """Role and split as our own writer notes them where the file's name cannot say them."""
@@ -309,6 +304,8 @@ class Looks:
 
 def looks(file: Path) -> Looks:
     """Whether a file looks like COCO, by its first and last bytes."""
+    if not file.is_file():
+        return Looks(0, f"{file.name} is no regular file")
     try:
         size = file.stat().st_size
         with file.open("rb") as stream:
@@ -317,7 +314,7 @@ def looks(file: Path) -> Looks:
             tail = stream.read(65536)
     except OSError as error:
         return Looks(0, f"{file.name} cannot be read ({error.strerror})")
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = head.removeprefix(BOM).lstrip()
     if start[:1] == b"[":
         is_results = b'"image_id"' in head and start[1:].lstrip()[:1] == b"{"
         return (

@@ -7,6 +7,7 @@ what pycocotools needs: a box, and iscrowd. Stuff is pixels of a class, and neve
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,6 +20,7 @@ from labelkit.formats import Target
 from labelkit.formats.coco.native import (
     NAME,
     Document,
+    Entry,
     covering,
     documents_of,
     entries_of,
@@ -30,6 +32,7 @@ from labelkit.formats.coco.native import (
     with_ids,
 )
 from labelkit.formats.coco.read import segment_objects
+from labelkit.formats.coco.state import said_by
 from labelkit.geometry import boxes, rle
 from labelkit.model import (
     Box,
@@ -45,7 +48,7 @@ from labelkit.model import (
     Rle,
     SemanticMap,
 )
-from labelkit.pixels import Counts, cell_runs, map_pixels, mask_runs, rle_mask
+from labelkit.pixels import Counts, cell_runs, layer_runs, map_pixels, mask_runs, rle_mask
 
 # What raw says of a map that adjust made: it has the form that the writer needs.
 BUILT: dict[str, Any] = {"layers": []}
@@ -138,10 +141,11 @@ def _objects(record: Record, plan: Plan, tell: Tell) -> tuple[tuple[Object, ...]
             tell("LOS101", place, f"{item.category!r} is stuff, which COCO has as pixels and not as objects")
             stuff += [item] if item.kind == "instance" else []
             continue
-        fitted = _shaped(record, item, place, native=native, tell=tell)
+        unsaid = _unsaid(item, plan, record.splits) if native else ("iscrowd", "bbox")
+        fitted = _shaped(record, item, place, native=native and "bbox" not in unsaid, tell=tell)
         if fitted is None:
             continue
-        if fitted.crowd is None and not native and not plan.results_only:
+        if fitted.crowd is None and "iscrowd" in unsaid and not plan.results_only:
             fitted = fitted.model_copy(update={"crowd": False})
             made_crowd += 1
         kept.append(fitted)
@@ -155,6 +159,20 @@ def _objects(record: Record, plan: Plan, tell: Tell) -> tuple[tuple[Object, ...]
         a is b for a, b in zip(ordered, record.objects, strict=True)
     )
     return record.objects if same else ordered, stuff
+
+
+def _unsaid(item: Object, plan: Plan, splits: Sequence[str]) -> tuple[str, ...]:
+    """Keys that the native text has and the object has not: a carrier took back what had been derived.
+
+    They are derived again, so that a data set stays as it is when it is converted once more.
+    """
+    if item.crowd is not None and item.box is not None:
+        return ()
+    kept, _ = covering(entries_of(item.raw), plan.documents, splits)
+    said = [said_by(entry) for entry in kept]
+    crowd = item.crowd is None and any(text.iscrowd is not None for text in said)
+    box = item.box is None and any(len(text.bbox) for text in said)
+    return ("iscrowd",) * crowd + ("bbox",) * box
 
 
 def _shaped(record: Record, item: Object, place: str, *, native: bool, tell: Tell) -> Object | None:
@@ -295,8 +313,8 @@ def _semantic(
     entries = layer_entries(item.raw)
     source = item.source
     if isinstance(source, Layers) and source.rule == "coco" and item.ignore is None and NAME in item.raw:
-        native = len(entries) == len(source.layers) and all(
-            is_native(known, plan.documents, record.splits) for known in entries
+        native = 0 < len(entries) <= len(source.layers) and all(
+            not known or is_native(known, plan.documents, record.splits) for known in entries
         )
         if native or item.raw[NAME] == BUILT:
             return _without_unwanted(item, source, entries)
@@ -313,16 +331,34 @@ def _semantic(
     return built
 
 
-def _without_unwanted(item: SemanticMap, source: Layers, entries: Sequence[Any]) -> SemanticMap | None:
-    """The map without the layers of classes that were not selected."""
-    keep = [k for k, layer in enumerate(source.layers) if layer.value in item.classes]
-    if len(keep) == len(source.layers):
+def _without_unwanted(
+    item: SemanticMap, source: Layers, entries: Sequence[list[Entry]]
+) -> SemanticMap | None:
+    """The map without the layers of classes that were not selected, and of those that an edit emptied.
+
+    Layers that an edit added come after those that documents state.
+    """
+    known = [*entries, *([] for _ in source.layers[len(entries) :])]
+    keep = [
+        k
+        for k, layer in enumerate(source.layers)
+        if layer.value in item.classes and not _is_emptied(layer, known[k], source)
+    ]
+    if len(keep) == len(source.layers) and len(entries) in (0, len(source.layers)):
         return item
     if not keep:
         return None
     layers = source.model_copy(update={"layers": tuple(source.layers[k] for k in keep)})
-    raw = {**item.raw, NAME: {"layers": [entries[k] for k in keep]} if entries else BUILT}
+    raw = {**item.raw, NAME: {"layers": [known[k] for k in keep]} if entries else BUILT}
     return item.model_copy(update={"source": layers, "raw": raw})
+
+
+def _is_emptied(layer: Layer, entries: Sequence[Entry], source: Layers) -> bool:
+    """Whether a document states pixels of a layer that has none any more."""
+    checks = [entry[4] for entry in entries if len(entry) == 5]
+    return (
+        bool(checks) and zlib.crc32(layer.mask.text) not in checks and not rle.area(layer_runs(layer, source))
+    )
 
 
 def _class_runs(item: SemanticMap) -> dict[str, Counts]:
@@ -355,8 +391,15 @@ def _as_map(
     return SemanticMap(
         source=Layers(height=height, width=width, layers=layers),
         classes={plan.values[name]: name for name in shown},
-        raw={**raw, NAME: BUILT},
+        raw={**raw, NAME: _known_layers(raw, layers)},
     )
+
+
+def _known_layers(raw: Mapping[str, Any], layers: Sequence[Layer]) -> dict[str, Any]:
+    """The native text of layers that came out again as a document states them, pixel for pixel."""
+    stated = {entry[4]: known for known in layer_entries(raw) for entry in known if len(entry) == 5}
+    known = [stated.get(zlib.crc32(layer.mask.text), []) for layer in layers]
+    return {"layers": known} if any(known) else BUILT
 
 
 def _stuff_map(record: Record, stuff: Sequence[Instance], plan: Plan) -> SemanticMap | None:

@@ -29,6 +29,7 @@ ROLES = ("instances", "person_keypoints", "panoptic", "stuff", "labels", "captio
 KINDS = ("instances", "keypoints", "panoptic", "stuff", "labels", "captions", "info", "results")
 Entry = list[Any]
 Key = int | str | float
+DEEPEST = 100  # levels of attributes; pydantic reads 200 of JSON, and writes 255
 NOTHING = msgspec.Raw(b"")
 _SEGMENTATION = re.compile(rb'"segmentation"\s*:\s*')
 
@@ -138,8 +139,23 @@ def score_of(value: Any) -> float | None:
 
 
 def attributes_of(value: Any) -> dict[str, Any] | None:
-    """CVAT's and Datumaro's attributes; None where they are no object."""
-    return value if isinstance(value, dict) else None
+    """CVAT's and Datumaro's attributes; None where they are no object.
+
+    Raises ValueError where they are nested so deeply that not everything that reads could write them.
+    """
+    if not isinstance(value, dict):
+        return None
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        level = [inner for outer in level for inner in _inner(outer)]
+        if not level:
+            return value
+    raise ValueError(f"attributes nested more than {DEEPEST} deep")
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    inner = value.values() if isinstance(value, dict) else value
+    return [item for item in inner if isinstance(item, dict | list)]
 
 
 def is_empty(segmentation: msgspec.Raw) -> bool:

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from labelkit.errors import FormatError, RecordError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Part
-from labelkit.formats._files import inside, safe_path
+from labelkit.formats._files import brief, inside, safe_path
 from labelkit.formats.coco.documents import Index, category_list, json_files, recognise
 from labelkit.formats.coco.native import (
     KINDS,
@@ -58,6 +58,7 @@ from labelkit.model import (
     Record,
     SemanticMap,
 )
+from labelkit.pixels import SIDE_LIMIT
 
 PART = 1000
 
@@ -126,7 +127,9 @@ class CocoReader:
 
     def parts(self) -> list[Part]:
         count = max(len(self._catalogue.rows), 1)
-        return [Part((start, start + PART), start) for start in range(0, count, PART)]
+        return [
+            Part((start, start + PART), start, min(PART, count - start)) for start in range(0, count, PART)
+        ]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         catalogue = self._catalogue
@@ -387,7 +390,7 @@ class _Rows:
 
 def _row(entry: ImageEntry | None, split: str | None, spot: tuple[int, int]) -> Row:
     if entry is None:
-        raise ValueError("no JSON object", "an image with id and file_name")
+        raise ValueError("no JSON object, or a number out of range", "an image with id and file_name")
     if not is_key(entry.id):
         raise ValueError(f"id {entry.id!r}", "a number or a text")
     if not isinstance(entry.file_name, str):
@@ -402,9 +405,10 @@ def _row(entry: ImageEntry | None, split: str | None, spot: tuple[int, int]) -> 
 def _size(value: Any, key: str) -> int | None:
     if value is None:
         return None
-    if isinstance(value, int | float) and not isinstance(value, bool) and value == int(value) and value >= 1:
-        return int(value)
-    raise ValueError(f"{key} {value!r}", "a whole number of pixels, at least 1")
+    number = value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if 1 <= number < SIDE_LIMIT and number == int(number):
+        return int(number)
+    raise ValueError(f"{key} {brief(value)}", "a whole number of pixels, at least 1")
 
 
 def _orphans(catalogue: _Catalogue) -> Iterator[RecordError]:

@@ -39,7 +39,7 @@ def annotation_changes(item: Any, entries: Sequence[Entry]) -> dict[tuple[int, i
     Returns: by document and ordinal the keys with their new text; ``segmentation`` and ``area`` are left to
     annotation_text, and are here with an empty text where the mask or the box is not the one that was read.
     """
-    said = [annotation_decoder.decode(_without_mask(entry)) for entry in entries]
+    said = [said_by(entry) for entry in entries]
     changes: dict[tuple[int, int], Changes] = {(entry[0], entry[1]): {} for entry in entries}
     targets = [changes[entry[0], entry[1]] for entry in entries]
     kind = getattr(item, "kind", "label")
@@ -52,6 +52,11 @@ def annotation_changes(item: Any, entries: Sequence[Entry]) -> dict[tuple[int, i
     if kind != "label":
         _change_mask(item, entries, said, targets)
     return changes
+
+
+def said_by(entry: Entry) -> Annotation:
+    """What the native text says, but for the mask."""
+    return annotation_decoder.decode(_without_mask(entry))
 
 
 def _without_mask(entry: Entry) -> bytes:
@@ -101,7 +106,7 @@ def annotation_text(
 ) -> tuple[Any, str]:
     """The id and the text of a native annotation with its changes."""
     mask = getattr(item, "mask", None)
-    said = annotation_decoder.decode(_without_mask(entry))
+    said = said_by(entry)
     changes = dict(changes)
     if said.category_id != category_id:
         changes["category_id"] = msgspec.json.encode(category_id)
@@ -110,6 +115,8 @@ def annotation_text(
         return said.id, text
     if "segmentation" in changes:
         changes["segmentation"] = mask_text(mask) if mask is not None else b"[]"
+        if getattr(item, "kind", None) == "stuff" and len(said.bbox):
+            changes["bbox"] = msgspec.json.encode(_layer_box(item))
     if "area" in changes:
         has_area = b'"area"' in _without_mask(entry)
         if has_area:
@@ -129,7 +136,7 @@ def new_annotation(item: Any, category_id: Any, record: Record, *, results: bool
     if mask is not None or not results:
         values["segmentation"] = msgspec.Raw(mask_text(mask) if mask is not None else b"[]")
     if item.kind == "stuff":
-        box = [float(n) for n in rle.extent(_layer_runs(item), item.size[0])]
+        box = _layer_box(item)
     if box is not None:
         values["bbox"] = list(box)
     if not results:
@@ -154,6 +161,10 @@ def area(item: Any, record: Record) -> float | int:
         return float(sum(boxes.polygon_area(rings[0]) for rings in shape.parts if rings))
     assert isinstance(shape, Rle)  # cells were made RLEs by fit
     return rle.area(shape_runs(item.mask, *shape.size))
+
+
+def _layer_box(item: Any) -> list[float]:
+    return [float(number) for number in rle.extent(_layer_runs(item), item.size[0])]
 
 
 def _layer_runs(item: Any) -> Any:

@@ -112,6 +112,8 @@ def detect(path: Path) -> Evidence:
             file = folder / inner if inner else None
         if file is None:
             return Evidence(1 if folder.name == "Annotations" else 0, f"{folder.name}/ has no XML files")
+        if not file.is_file():
+            return Evidence(0, f"{file.name} is no regular file")
         with file.open("rb") as stream:
             head = stream.read(400)
     except OSError as error:

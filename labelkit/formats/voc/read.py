@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding
@@ -48,7 +48,12 @@ _STATES: dict[int, Literal["present", "uncertain", "absent"]] = {1: "present", 0
 
 
 def open_set(
-    path: Path, *, images_dir: Path | None = None, base: Literal["auto", "1", "0"] = "auto"
+    path: Path,
+    *,
+    images_dir: Path | None = None,
+    base: Annotated[
+        Literal["auto", "1", "0"], "Where boxes start: 1 is official, auto looks at all of them."
+    ] = "auto",
 ) -> VocReader:
     """Open a VOC data set. base: whether boxes start at 1 (the official way) or at 0; auto looks at them.
 
@@ -116,7 +121,9 @@ class VocReader:
         """The ids in order, 500 a part."""
         ids = sorted(self._stems.union(self._sets.lines))
         starts = range(0, len(ids) or (1 if self._sets.strays else 0), PART)
-        return [Part(tuple(ids[start : start + PART]), start) for start in starts]
+        return [
+            Part(tuple(piece), start, len(piece)) for start in starts for piece in [ids[start : start + PART]]
+        ]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         """The records of a part; what is wrong with the lists themselves comes with the first."""
@@ -133,11 +140,11 @@ class VocReader:
                 yield RecordError(f"{self.layout.root}:{id_}", str(error))
 
     def image_file(self, record: Record) -> Path | None:
-        """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation."""
-        try:
-            return self._image_file(record.image.path)
-        except ValueError:
-            return None
+        """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation.
+
+        Raises ValueError where a link leads out of its folder.
+        """
+        return self._image_file(record.image.path)
 
     def _image_file(self, path: str) -> Path | None:
         files = (inside(folder, path) for folder in self.layout.images)
@@ -179,7 +186,7 @@ class VocReader:
         )
 
     def _annotation(self, id_: str) -> tuple[str | None, Said | None]:
-        file = inside(self.layout.annotations, f"{id_}.xml")
+        file = _inside(self.layout.annotations, f"{id_}.xml")
         if file is None:
             return None, None
         data = _files.read_bytes(file)
@@ -248,8 +255,8 @@ class VocReader:
 
     def _maps(self, id_: str, objects: int) -> tuple[dict[str, PixelMap], frozenset[int]]:
         """The pixel maps of an image, and the values of its objects that occur."""
-        classes = inside(self.layout.root / "SegmentationClass", f"{id_}.png")
-        owners = inside(self.layout.root / "SegmentationObject", f"{id_}.png")
+        classes = _inside(self.layout.root / "SegmentationClass", f"{id_}.png")
+        owners = _inside(self.layout.root / "SegmentationObject", f"{id_}.png")
         if classes is None:
             if owners is not None:
                 raise RecordError(str(owners), "no SegmentationClass PNG beside it", "both PNGs of the pair")
@@ -281,6 +288,17 @@ class VocReader:
                 str(file), f"value {strange[0]}", f"0 to {len(names)} (there are {len(names)} classes) or 255"
             )
         return semantic
+
+
+def _inside(folder: Path, name: str) -> Path | None:
+    """The file of that name. Raises RecordError: it is a link that leaves its folder, or it is no file."""
+    try:
+        file = inside(folder, name)
+    except ValueError as error:
+        raise RecordError(str(folder / name), str(error), "a file of this data set") from None
+    if file is None and os.path.lexists(folder / name):
+        raise RecordError(str(folder / name), "is no regular file", "a file")
+    return file
 
 
 def _object(item: SaidObject, position: int, *, owned: bool) -> Object:

@@ -88,7 +88,7 @@ def read_sets(folder: Path, ids: frozenset[str], classes: frozenset[str]) -> Set
 
     classes: names that are known. Raises FormatError: a file is unreadable, or no list of either kind.
     """
-    files = sorted(file for part in FOLDERS for file in (folder / part).glob("*.txt"))
+    files = [file for part in FOLDERS for file in _files_of(folder / part)]
     stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
     return _read_sets(folder, ids, classes, stamps)
 
@@ -99,7 +99,7 @@ def _read_sets(
 ) -> Sets:
     sets = Sets()
     for part in FOLDERS:
-        files = sorted((folder / part).glob("*.txt"))
+        files = _files_of(folder / part)
         stems = {file.stem for file in files}
         for file in files:
             lines = list(_numbered(file))
@@ -110,6 +110,17 @@ def _read_sets(
             else:
                 _read_plain(sets, file, f"{part}/{file.stem}", lines, ids)
     return sets
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """The lists in a folder. Raises FormatError: one is no file, or a link that leaves its folder."""
+    files = sorted(folder.glob("*.txt"))
+    for file in files:
+        try:
+            _files.inside(folder, _files.regular(file).name)
+        except ValueError as error:
+            raise FormatError(str(file), str(error), "a list of this data set") from None
+    return files
 
 
 def _numbered(file: Path) -> Iterator[tuple[int, str]]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from pathlib import Path
-from typing import Any, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,7 +22,14 @@ _PIECES = ".pieces"
 ClassLists = Literal["auto", "always", "never"]
 
 
-def create_set(root: Path, header: Header, *, class_lists: ClassLists = "auto") -> VocWriter:
+def create_set(
+    root: Path,
+    header: Header,
+    *,
+    class_lists: Annotated[
+        ClassLists, "Lists like Main/dog_train.txt: auto writes them where images have labels."
+    ] = "auto",
+) -> VocWriter:
     """A writer below an empty folder.
 
     class_lists: whether to write lists like ``Main/dog_train.txt``; auto writes those that the source had,
@@ -191,7 +198,7 @@ def _checked_id(path: str) -> str:
 def _refuse_collisions(standings: Iterable[Standing]) -> None:
     taken: dict[str, str] = {}
     for item in standings:
-        other = taken.setdefault(item.id, item.path)
+        other = taken.setdefault(str(PurePosixPath(item.id)), item.path)
         if other != item.path:
             raise DestinationError(
                 item.path,
