@@ -148,6 +148,10 @@ class _Key(msgspec.Struct):
     guard: str
 
 
+# What a carrier that someone has edited can raise: its "shown" and "origins" are anything that JSON can say.
+_MALFORMED = (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
+
+
 class _Entry(msgspec.Struct):
     path: str
     source: msgspec.Raw
@@ -164,8 +168,12 @@ class Carrier:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with path.open("rb") as stream:
-            head = msgspec.json.decode(stream.readline(), type=_Head)
+        try:
+            with path.open("rb") as stream:
+                head = msgspec.json.decode(stream.readline(), type=_Head)
+            _ = self._index
+        except RecursionError:
+            raise ValueError("a carrier with values nested too deeply") from None
         if head.version != VERSION:
             raise ValueError(f"a carrier of version {head.version}, this labelkit reads version {VERSION}")
         self.source = Header.model_validate_json(bytes(head.header))
@@ -245,17 +253,31 @@ class Carrier:
         if offset is None:
             return record
         self._found.add(offset)
-        with self.path.open("rb") as stream:
-            stream.seek(offset)
-            entry = msgspec.json.decode(stream.readline(), type=_Entry)
-        renamed = _stem(entry.path) != _stem(record.image.path)
-        return _merge(decode_record(bytes(entry.source)), entry, record, shown, keep_path=renamed)
+        try:
+            with self.path.open("rb") as stream:
+                stream.seek(offset)
+                entry = msgspec.json.decode(stream.readline(), type=_Entry)
+            source = decode_record(bytes(entry.source))
+            _check_origins(entry, source)
+            renamed = _stem(entry.path) != _stem(record.image.path)
+            return _merge(source, entry, record, shown, keep_path=renamed)
+        except _MALFORMED as error:
+            raise ValueError(f"a malformed entry ({type(error).__name__}: {error})") from None
 
 
 def _merge_category(source: Category, then: _Shown, now: Category, text: _Shown) -> Category:
     """The source's category with every value that is shown differently now."""
     changed = {name: getattr(now, name) for name, value in text.items() if value != then.get(name)}
     return source.model_copy(update={**changed, "raw": {**now.raw, **source.raw}}) if changed else source
+
+
+def _check_origins(entry: _Entry, source: Record) -> None:
+    """Raise ValueError where the origins are not one for each shown object, each an object of the source."""
+    known = [origin for origin in entry.origins if origin is not None]
+    if any(not 0 <= origin < len(source.objects) for origin in known):
+        raise ValueError(f"origins {entry.origins} of {len(source.objects)} objects")
+    if len(entry.origins) != len(entry.shown["objects"]) or len(set(known)) < len(known):
+        raise ValueError(f"origins {entry.origins} for {len(entry.shown['objects'])} shown objects")
 
 
 def _merge(source: Record, entry: _Entry, now: Record, shown_now: _Shown, *, keep_path: bool) -> Record:

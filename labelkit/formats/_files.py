@@ -42,7 +42,9 @@ def inside(root: Path, relative: str) -> Path | None:
     if not path.is_file():
         return None
     if not path.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"{relative!r} is a link that leaves its folder")
+        raise ValueError(
+            f"{relative!r} is a link that leaves its folder; --images-dir names a folder of images elsewhere"
+        )
     return path
 
 

@@ -6,6 +6,7 @@ its pixels; of a box w · h (FORMATS 1.2).
 
 from __future__ import annotations
 
+import sys
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -30,6 +31,7 @@ from labelkit.model import Mask, Polygons, Record, Rle
 from labelkit.pixels import shape_runs
 
 _FIELDS = {"crowd": "iscrowd", "score": "score", "attributes": "attributes"}
+_MOST = sys.float_info.max
 Changes = dict[str, bytes | None]
 
 
@@ -153,7 +155,7 @@ def new_annotation(item: Any, category_id: Any, record: Record, *, results: bool
 def area(item: Any, record: Record) -> float | int:
     """The area of an object or a layer as COCO counts it."""
     if item.kind == "box":
-        return float(item.box.w * item.box.h)
+        return max(-_MOST, min(_MOST, float(item.box.w * item.box.h)))  # JSON has no infinity
     if item.kind == "stuff":
         return rle.area(_layer_runs(item))
     shape = item.mask.shape
