@@ -25,6 +25,7 @@ CODES: dict[str, tuple[str, str]] = {
     "LOS112": ("overlap-dropped", "pixels that two objects claim can have one owner in the target"),
     "LOS113": ("label-implied", "the target says this label by its objects, and not once more"),
     "LOS114": ("map-implied", "the map says no more than the objects do, and is not written"),
+    "LOS115": ("false-dropped", "a flag that is false has no place, and its absence means the same"),
     "LOS201": ("geometry-changed", "the object's pixels are kept, its outline is not"),
     "LOS202": ("pixels-changed", "the object's pixels could not be kept exactly"),
     "LOS203": ("crowd-as-difficult", "a crowd becomes a difficult object"),

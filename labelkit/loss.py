@@ -92,7 +92,8 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
         update: dict[str, Any] = {name: None for name in missing if getattr(item, name) is not None}
         number = item.raw.get(_ORIGIN, position) + 1  # as the source counts, not as the target does
         for name in update:
-            tell("LOS105", f"{place}:object {number}", f"{name} has no place in {format.name}")
+            code = "LOS115" if getattr(item, name) is False else "LOS105"
+            tell(code, f"{place}:object {number}", f"{name} has no place in {format.name}")
         raw = {key: value for key, value in item.raw.items() if key != _ORIGIN}
         if not keep_raw:
             _count_foreign(raw, format, foreign)
@@ -101,8 +102,8 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
     labels = tuple(_fit_labels(fitted.labels, format, place, tell))
     update = {"objects": tuple(objects), "labels": labels}
     if not keep_raw:
-        for raw in (fitted.raw, *(item.raw for item in fitted.maps.values())):
-            _count_foreign(raw, format, foreign)
+        for said in (fitted, *fitted.maps.values(), *labels):
+            _count_foreign(said.raw, format, foreign)
         update["raw"] = _own(fitted.raw, format)
         update["labels"] = tuple(
             item.model_copy(update={"raw": _own(item.raw, format)}) if item.raw else item for item in labels

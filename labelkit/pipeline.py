@@ -310,16 +310,16 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
     place = f"{plan.dataset.path}:{record.image.path}"
     try:
         edited = plan.edit(record) if plan.edit else record
-        selected = plan.selection.record(edited) if edited else None
-        if selected is None:
-            return None
-        check_names(selected, place)
-        check_pixels(selected, place)
         asked: list[Finding] = []
 
         def tell(code: str, place: str, message: str, *, count: int = 1) -> None:
             asked.append(Finding(code, place, message, count=count))
 
+        selected = plan.selection.record(edited, tell) if edited else None
+        if selected is None:
+            return None
+        check_names(selected, place)
+        check_pixels(selected, place)
         wanted = derive(selected, plan.derived, plan.header, tell) if plan.derived else selected
         renamed = rename_record(wanted, plan.class_map, tell) if plan.class_map else wanted
         fitted = fit(renamed, plan.target, ordinal)

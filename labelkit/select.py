@@ -45,8 +45,11 @@ class Selection:
         wanted = tuple(category for category in header.categories if category.name in self.classes)
         return header.model_copy(update={"categories": wanted})
 
-    def record(self, record: Record) -> Record | None:
-        """The wanted part of a record, or None where its splits are not wanted."""
+    def record(self, record: Record, tell: Tell) -> Record | None:
+        """The wanted part of a record, or None where its splits are not wanted.
+
+        Where boxes are wanted of objects that have pixels only, they are made, and told.
+        """
         if self.splits:
             kept = tuple(split for split in record.splits if split in self.splits)
             if not kept:
@@ -54,7 +57,7 @@ class Selection:
             record = record.model_copy(update={"splits": kept})
         if self.classes:
             record = _only_classes(record, self.classes)
-        return _only_types(record, self.types) if self.types else record
+        return _only_types(record, self.types, tell) if self.types else record
 
 
 def _only_classes(record: Record, classes: Collection[str]) -> Record:
@@ -73,8 +76,9 @@ def _only_classes(record: Record, classes: Collection[str]) -> Record:
     )
 
 
-def _only_types(record: Record, types: Collection[str]) -> Record:
-    objects = tuple(kept for item in record.objects if (kept := _as_type(record, item, types)) is not None)
+def _only_types(record: Record, types: Collection[str], tell: Tell) -> Record:
+    typed = (_as_type(record, position, types, tell) for position in range(len(record.objects)))
+    objects = tuple(item for item in typed if item is not None)
     needed = {
         shape.map
         for item in objects
@@ -89,12 +93,18 @@ def _only_types(record: Record, types: Collection[str]) -> Record:
     return record.model_copy(update={"labels": labels, "objects": objects, "maps": maps})
 
 
-def _as_type(record: Record, item: Object, types: Collection[str]) -> Object | None:
-    if item.kind == "instance":
-        if "instances" in types:
-            return item
-        return as_box(record, item) if "boxes" in types else None
-    return item if "boxes" in types else None
+def _as_type(record: Record, position: int, types: Collection[str], tell: Tell) -> Object | None:
+    item = record.objects[position]
+    if item.kind == "box":
+        return item if "boxes" in types else None
+    if "instances" in types or "boxes" not in types:
+        return item if "instances" in types else None
+    boxed, place = as_box(record, item), f"{record.image.path}:object {position + 1}"
+    if boxed is None:
+        tell("LOS101", place, "no pixel of it is visible, so that it has no box")
+    elif item.box is None:
+        tell("LOS301", place, "the box is the extent of the shape")
+    return boxed
 
 
 # --- class maps --------------------------------------------------------------------------------------------

@@ -682,8 +682,8 @@ MAP = ("LOS103", "LOS104", "LOS106", "LOS112", "LOS114", "LOS202", "LOS205", "LO
 TOLD_BY = {
     "box": ("LOS109", "LOS301"),
     "mask": MASK,
-    "crowd": ("LOS105", "LOS203", "LOS305"),
-    "difficult": ("LOS105", "LOS203"),
+    "crowd": ("LOS105", "LOS115", "LOS203", "LOS305"),
+    "difficult": ("LOS105", "LOS115", "LOS203"),
 }
 
 
@@ -718,7 +718,7 @@ def untold(source: Record, fitted: Fitted) -> Iterator[str]:
             continue
         now = after["objects"][fitted.origins.index(position)]
         for name in sorted({*item, *now}):
-            codes = TOLD_BY.get(name, ("LOS105",))
+            codes = TOLD_BY.get(name, ("LOS105", "LOS115"))
             same = item.get(name) == now.get(name)
             if not same and not told(codes, position + 1, "" if name in TOLD_BY else name):
                 yield f"object {position + 1}: {name}"

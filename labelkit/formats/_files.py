@@ -1,17 +1,14 @@
-"""Reading hostile files: paths that stay in their folder, text that is UTF-8, JSON and XML without traps."""
+"""Reading hostile files: paths that stay in their folder, text that is UTF-8, JSON without traps."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from labelkit.errors import FormatError
-
-if TYPE_CHECKING:
-    from xml.etree.ElementTree import Element
 
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
@@ -95,19 +92,3 @@ def json_fault(error: Exception) -> str:
         return "values nested too deeply"
     text = str(error)
     return text if text.startswith("JSON") else text[:1].lower() + text[1:]
-
-
-def parse_xml(data: bytes, place: str) -> Element:
-    """XML without DTD, entities or external references. Raises FormatError with line and column."""
-    from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import ParseError, fromstring
-
-    try:
-        root: Element = fromstring(data, forbid_dtd=True)
-    except DefusedXmlException as error:
-        raise FormatError(
-            place, f"a DTD or an entity ({type(error).__name__})", "plain XML", "remove the DOCTYPE"
-        ) from None
-    except (ParseError, ValueError, LookupError) as error:
-        raise FormatError(place, f"not well-formed XML ({error})", "well-formed XML in UTF-8") from None
-    return root

@@ -221,7 +221,7 @@ class _Fitting:
             pieces.append(piece)
         if uncrowded:
             text = "crowd=false is not said; a label without 'group' is read as that or as nothing"
-            self.tell("LOS105", self.path, text, count=uncrowded)
+            self.tell("LOS115", self.path, text, count=uncrowded)
         return pieces
 
     def _piece(self, item: Object, position: int) -> _Piece | None:
