@@ -153,7 +153,10 @@ def test_a_full_disk_leaves_nothing(to: str, tmp_path: Path) -> None:
     assert entries(tmp_path) == []
 
 
-def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "says"), [(signal.SIGINT, 130, "stopped"), (signal.SIGTERM, 143, "terminated")]
+)
+def test_a_stopped_conversion_leaves_nothing(tmp_path: Path, number: int, code: int, says: str) -> None:
     source = tmp_path / "big.jsonl"
     record = '{"image":{"path":"%d.jpg","width":4,"height":4}}\n'
     with source.open("w") as stream:
@@ -165,10 +168,10 @@ def test_ctrl_c_exits_with_130_and_leaves_nothing(tmp_path: Path) -> None:
         while not list(tmp_path.glob(".out.labelkit-new.*")):
             assert time.monotonic() < deadline
             time.sleep(0.01)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "stopped" in stderr
+    assert process.returncode == code
+    assert says in stderr
     assert "Traceback" not in stderr
     assert entries(tmp_path) == ["big.jsonl"]
 

@@ -94,3 +94,29 @@ def test_a_destination_that_touches_the_source_is_refused(tmp_path: Path, destin
     with pytest.raises(DestinationError, match="source"):
         refuse_overlap(tmp_path / "data", tmp_path / destination)
     refuse_overlap(tmp_path / "data", tmp_path / "elsewhere")
+
+
+def test_what_appeared_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    with pytest.raises(DestinationError, match="made by someone else"), refused(tmp_path / "out") as stage:
+        (stage / "out").mkdir()
+        (stage / "out" / "mine").touch()
+        (tmp_path / "out").mkdir()
+        (tmp_path / "out" / "theirs").touch()
+    assert names(tmp_path) == ["out"]
+    assert names(tmp_path / "out") == ["theirs"]
+
+
+def test_folders_made_on_the_way_go_when_nothing_is_published(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), refused(tmp_path / "deep" / "er" / "out"):
+        raise RuntimeError
+    assert names(tmp_path) == []
+
+
+def test_a_folder_replaces_a_file_only_when_said(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(DestinationError, match="exists already"), refused(tmp_path / "out"):
+        pass
+    with staged(tmp_path / "out", overwrite=True) as stage:
+        (stage / "out").mkdir()
+    assert (tmp_path / "out").is_dir()
+    assert names(tmp_path) == ["out"]

@@ -52,7 +52,9 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: every failure is one line and a code, tracebacks are for --debug."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in arguments  # wherever it stands
-    signal.signal(signal.SIGTERM, _terminated)
+    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _terminated)
     try:
         code = cli.main([word for word in arguments if word != "--debug"], "labelkit", standalone_mode=False)
         if sys.stdout is not None:
