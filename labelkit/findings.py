@@ -26,6 +26,7 @@ CODES: dict[str, tuple[str, str]] = {
     "LOS113": ("label-implied", "the target says this label by its objects, and not once more"),
     "LOS114": ("map-implied", "the map says no more than the objects do, and is not written"),
     "LOS115": ("false-dropped", "a flag that is false has no place, and its absence means the same"),
+    "LOS116": ("extra-labels-dropped", "labels of a kind that labelkit has no type for"),
     "LOS201": ("geometry-changed", "the object's pixels are kept, its outline is not"),
     "LOS202": ("pixels-changed", "the object's pixels could not be kept exactly"),
     "LOS203": ("crowd-as-difficult", "a crowd becomes a difficult object"),
@@ -37,7 +38,6 @@ CODES: dict[str, tuple[str, str]] = {
     "LOS209": ("parts-joined", "an object of several parts became one outline"),
     "LOS301": ("box-derived", "the target needs a box, made from the object's pixels"),
     "LOS302": ("map-derived", "the target needs a pixel map, made from the objects"),
-    "LOS303": ("label-derived", "the target's tools need class lists, made from the objects"),
     "LOS304": ("outline-derived", "the target needs a polygon, traced from the object's pixels"),
     "LOS305": ("area-derived", "the target's tools need an area, made from the object's shape"),
     "LOS306": ("instance-invented", "objects were made from connected pixels, as asked for"),
@@ -51,9 +51,9 @@ CODES: dict[str, tuple[str, str]] = {
     "ODD007": ("image-empty", "the image file has no bytes"),
     "ODD008": ("polygon-png-disagree", "the polygons and the PNGs disagree; the truth that was chosen won"),
     "ODD009": ("carrier-unused", "the carrier's entry no longer belongs to any record"),
-    "ODD010": ("object-hidden", "no pixel of the object is visible"),
     "ODD011": ("mask-unowned", "pixels of an object that the annotation does not list"),
     "ODD012": ("carrier-unreadable", "the carrier cannot be read, and is left out"),
+    "ODD013": ("image-misnamed", "the image file is of another type than its name says"),
     "NOTE01": ("assumed", "the source does not say, and this was assumed"),
 }
 

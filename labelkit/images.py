@@ -30,6 +30,7 @@ def _encode_png(file: Path, place: Path) -> None:
     try:
         image_size(file)
         with Image.open(file) as image:
-            image.save(place, "PNG")
+            kept = {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
+            image.save(place, "PNG", **kept)
     except (OSError, ValueError) as error:
         raise FormatError(str(file), f"cannot be made a PNG ({error})", "a readable image") from None

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from labelkit.findings import CODES, Finding, Tell
-from labelkit.formats import Format, Target
+from labelkit.formats import Format, Target, formats
 from labelkit.model import Category, Header, ImageLabel, Record
 
 _ORIGIN = "#"  # the key in raw under which an object's position travels through a format's adjust
@@ -112,12 +112,27 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
             name: item.model_copy(update={"raw": _own(item.raw, format)}) if item.raw else item
             for name, item in fitted.maps.items()
         }
+    if not keep_raw:
+        for (name, kind), count in sorted(_extras(source, format).items()):
+            tell("LOS116", place, f"{kind} of {name} have no place in {format.name}", count=count)
     for name, count in sorted(foreign.items()):
         tell("LOS108", place, f"{name} said more than labelkit models (ids, unknown keys)", count=count)
     if fitted.splits and "splits" not in format.carries:
         tell("LOS110", place, f"splits {', '.join(fitted.splits)} have no place in {format.name}")
         update["splits"] = ()
     return fitted.model_copy(update=update)
+
+
+def _extras(record: Record, format: Format) -> dict[tuple[str, str], int]:
+    """How often other formats said a kind of label that the model has no type for, by format and kind."""
+    counts: dict[tuple[str, str], int] = {}
+    known = formats()
+    for raw in (record.raw, *(item.raw for item in record.objects)):
+        for name, value in raw.items():
+            if name != format.name and name in known:
+                for kind in known[name].extras(value):
+                    counts[name, kind] = counts.get((name, kind), 0) + 1
+    return counts
 
 
 def _fit_labels(labels: Iterable[ImageLabel], format: Format, place: str, tell: Tell) -> Iterator[ImageLabel]:

@@ -375,5 +375,8 @@ def _place_image(
     if done.image.stat().st_size == 0:
         report.ledger.add(Finding("ODD007", path, "the image file has no bytes"))
     if plan.images != "none":
+        if plan.images != "convert" and done.image.suffix.lower() != PurePosixPath(place).suffix.lower():
+            text = f"a {done.image.suffix} file, which keeps its bytes under this name"
+            report.ledger.add(Finding("ODD013", path, text))
         bring(done.image, root / place, plan.images)
         report.images += 1

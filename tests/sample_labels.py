@@ -1,6 +1,6 @@
 """Outlines of the sample photos, drawn by eye over the enlarged pictures.
 
-``CATEGORIES`` lists the classes, ``IMAGES`` the photos under ``sample_data/photos/`` with their labels.
+``CATEGORIES`` lists the classes, ``IMAGES`` the photos under ``sample_data/jsonl/images/`` with their labels.
 
 Coordinates are pixels (floats). The origin is the outer corner of the top-left pixel, x runs to the right
 and y down, so the centre of the top-left pixel is (0.5, 0.5).

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image as PilImage
 
 from labelkit.canonical import decode_record, encode_record
-from labelkit.errors import DestinationError, FormatError, RecordError, UsageError
+from labelkit.errors import BadRecordsError, DestinationError, FormatError, RecordError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Reader
 from labelkit.formats.cityscapes import FORMAT
@@ -44,6 +44,7 @@ from labelkit.model import (
     Rle,
     SemanticMap,
 )
+from labelkit.pipeline import convert
 from labelkit.pixels import map_pixels, mask_runs
 from labelkit.select import Selection
 from labelkit.visible import same
@@ -332,12 +333,17 @@ def test_every_subset_says_the_same_of_the_pixels(golden: Path, tmp_path: Path) 
             )
 
 
-def test_what_only_train_ids_say_is_told_and_left_out(golden: Path, tmp_path: Path) -> None:
-    source = copy_files(golden, tmp_path / "in", lambda name: "000000" in name and "TrainIds" in name)
-    items = read_all(source)
-    assert [item.code for item in findings_of(items)] == ["NOTE01"]
-    (record,) = records_of(items)
-    assert (record.objects, record.maps) == ((), {})
+@pytest.mark.parametrize("kind", ["TrainIds", "color"])
+def test_what_only_train_ids_or_colours_say_is_refused_and_never_overwritten(
+    golden: Path, tmp_path: Path, kind: str
+) -> None:
+    source = copy_files(golden, tmp_path / "in", lambda name: "000000" in name and kind in name)
+    (error,) = read_all(source)
+    assert isinstance(error, RecordError)
+    assert "cannot be read back" in str(error)
+    with pytest.raises(BadRecordsError):
+        convert(source, tmp_path / "out", to="cityscapes")
+    assert not (tmp_path / "out").exists()
 
 
 def test_unknown_keys_number_tokens_and_the_order_of_keys_come_back(tmp_path: Path) -> None:

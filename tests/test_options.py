@@ -163,3 +163,33 @@ def test_only_a_data_set_is_overwritten(tmp_path: Path) -> None:
 def test_a_data_set_nearby_is_hinted_at(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="looks like voc"):
         convert(SAMPLE / "voc" / "VOCdevkit" / "VOC2012" / "JPEGImages", tmp_path / "o", to="coco")
+
+
+def test_keypoints_and_captions_are_told_by_name_and_come_back(tmp_path: Path) -> None:
+    folder = tmp_path / "coco" / "annotations"
+    folder.mkdir(parents=True)
+    image = {"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}
+    person = {
+        "id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3], "area": 9, "iscrowd": 0,
+        "segmentation": [], "keypoints": [2, 2, 2], "num_keypoints": 1,
+    }  # fmt: skip
+    categories = [{"id": 1, "name": "person", "keypoints": ["nose"], "skeleton": []}]
+    poses = {"images": [image], "annotations": [person], "categories": categories}
+    said = {"images": [image], "annotations": [{"id": 5, "image_id": 1, "caption": "one person"}]}
+    (folder / "person_keypoints_val.json").write_text(json.dumps(poses))
+    (folder / "captions_val.json").write_text(json.dumps(said))
+    for target in ("voc", "cityscapes"):
+        report = convert(tmp_path / "coco", tmp_path / target, to=target)
+        (row,) = [row for row in report.ledger.as_json() if row["code"] == "LOS116"]
+        messages = {example["message"] for example in row["examples"]}
+        assert messages == {f"{kind} of coco have no place in {target}" for kind in ("captions", "keypoints")}
+        convert(tmp_path / target, tmp_path / f"back-{target}", to="coco")
+        back = tmp_path / f"back-{target}" / "annotations"
+        assert json.loads((back / "person_keypoints_val.json").read_text()) == poses
+        assert json.loads((back / "captions_val.json").read_text()) == said
+
+
+def test_an_image_that_became_another_type_is_told(tmp_path: Path) -> None:
+    convert(SAMPLE / "coco", tmp_path / "cs", to="cityscapes", images="convert")
+    report = convert(tmp_path / "cs", tmp_path / "back", to="coco")
+    assert report.ledger.counts["ODD013"] == 4

@@ -9,7 +9,7 @@ emits the native text of a field if and only if that text still parses to the fi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -126,6 +126,10 @@ def _same_header(header: Header, options: Mapping[str, Any], tell: Tell) -> Head
     return header
 
 
+def _no_extras(raw: Any) -> Collection[str]:
+    return ()
+
+
 @dataclass(frozen=True)
 class Format:
     """A file format.
@@ -140,6 +144,8 @@ class Format:
     adjust: ``adjust(record, target, ordinal, tell)`` gives the nearest record that the format can hold, and
         tells each value that it changed, dropped or derived. ordinal: the record's place in its data set.
     adjust_header: the same for the header, once.
+    extras: the kinds of labels, by name, that a value of ``raw`` of this format holds and no type of the
+        model does (keypoints, captions, actions): what another target loses is told by these names.
     image_suffixes: what the official tools look for; empty if they take any image.
     """
 
@@ -151,6 +157,7 @@ class Format:
     create: Callable[..., Writer]
     adjust: Callable[[Record, Target, int, Tell], Record]
     adjust_header: Callable[[Header, Mapping[str, Any], Tell], Header] = _same_header
+    extras: Callable[[Any], Collection[str]] = _no_extras
     file_suffix: str | None = None
     image_suffixes: tuple[str, ...] = ()
 
@@ -163,7 +170,12 @@ def formats() -> dict[str, Format]:
         if not module.startswith("_"):
             found[module] = import_module(f"{__name__}.{module}").FORMAT
     for point in entry_points(group="labelkit.formats"):
-        found.setdefault(point.name, point.load())
+        try:
+            found.setdefault(point.name, point.load())
+        except Exception as error:  # whatever another package may raise
+            raise UsageError(
+                f"plug-in {point.value}", f"cannot be loaded ({error})", "", "mend or uninstall it"
+            ) from error
     return found
 
 

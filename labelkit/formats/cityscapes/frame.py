@@ -201,8 +201,12 @@ class FrameReader:
     def _only_pngs(self, pngs: dict[str, Labels]) -> tuple[list[Instance], dict[str, PixelMap]]:
         lost = [kind for kind in self.frame.kinds if kind != "polygons"] if not pngs else []
         if lost:
-            text = f"{' and '.join(lost)} cannot be read back: many classes share a colour or a train id"
-            self._tell("NOTE01", "", text)
+            raise RecordError(
+                self._place(lost[0]),
+                f"only {' and '.join(lost)}, which cannot be read back: classes share colours and train ids",
+                "polygons, labelIds or instanceIds",
+                "bring one of them, or leave the frame out with --on-error skip",
+            )
         maps: dict[str, PixelMap] = {}
         objects: list[Instance] = []
         if "instanceIds" in pngs:

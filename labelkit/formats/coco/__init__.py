@@ -12,6 +12,7 @@ from typing import Annotated
 from labelkit.formats import Evidence, Format
 from labelkit.formats.coco.documents import json_files, looks
 from labelkit.formats.coco.fit import adjust, adjust_header
+from labelkit.formats.coco.native import extras
 from labelkit.formats.coco.read import CocoReader
 from labelkit.formats.coco.write import CocoWriter
 from labelkit.model import Header
@@ -85,5 +86,6 @@ FORMAT = Format(
     create=create,
     adjust=adjust,
     adjust_header=adjust_header,
+    extras=extras,
     file_suffix=".json",
 )

@@ -227,6 +227,19 @@ def record_entries(raw: Mapping[str, Any], kind: str) -> list[Entry]:
     return entries_of({NAME: found.get(kind)}) if isinstance(found, dict) else []
 
 
+def extras(value: Any) -> list[str]:
+    """Keypoints and captions among the native text of an object or a record (see ``Format.extras``)."""
+    entries = value.get("annotations") if isinstance(value, dict) else value
+    texts = [
+        str(part)
+        for entry in (entries if isinstance(entries, list) else [])
+        if _is_entry(entry)
+        for part in entry[2:4]
+    ]
+    kinds = {"keypoints": '"keypoints"', "captions": '"caption"'}
+    return [kind for kind, key in kinds.items() if any(key in text for text in texts)]
+
+
 def layer_entries(raw: Mapping[str, Any]) -> list[list[Entry]]:
     """The entries of each layer of a semantic map; empty where it is not from COCO."""
     found = raw.get(NAME)

@@ -12,6 +12,7 @@ folders; ``read``, ``fit`` and ``write`` join them. Conventions that are ours:
 """
 
 from labelkit.formats import Format
+from labelkit.formats.voc.annotation import extras
 from labelkit.formats.voc.fit import adjust, adjust_header
 from labelkit.formats.voc.layout import detect
 from labelkit.formats.voc.read import open_set
@@ -43,5 +44,6 @@ FORMAT = Format(
     create=create_set,
     adjust=adjust,
     adjust_header=adjust_header,
+    extras=extras,
     image_suffixes=(".jpg",),
 )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from decimal import Context, Decimal, DecimalException
 from math import isfinite
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from labelkit.errors import RecordError
 from labelkit.formats.voc.element import (
@@ -511,3 +511,13 @@ def _part_lines(part: Part, base: Base) -> list[str]:
 def _box_lines(box: Box, base: Base) -> list[str]:
     corners = zip(CORNERS, box_texts(box, base), strict=True)
     return ["<bndbox>", *("\t" + leaf(tag, text) for tag, text in corners), "</bndbox>"]
+
+
+def extras(value: Any) -> list[str]:
+    """Actions, points and the sets of two tasks in what VOC said of a record (see ``Format.extras``)."""
+    xml, sets = (value.get("xml"), value.get("sets")) if isinstance(value, dict) else (None, None)
+    text, lists = (xml if isinstance(xml, str) else ""), (sets if isinstance(sets, dict) else {})
+    kinds = {"actions": "<actions>" in text, "points": "<point>" in text}
+    for task in ("Layout", "Action"):
+        kinds[f"{task} sets"] = any(str(name).startswith(f"{task}/") for name in lists)
+    return [kind for kind, there in kinds.items() if there]
