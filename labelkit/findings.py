@@ -74,6 +74,7 @@ class Finding:
 
     @property
     def name(self) -> str:
+        """The name that goes with the code."""
         return CODES[self.code][0]
 
 

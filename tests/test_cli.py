@@ -183,3 +183,35 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     )
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def plug_in(root: Path, text: str) -> dict[str, str]:
+    """An environment in which another package offers a format."""
+    info = root / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[labelkit.formats]\nmine = mine:FORMAT\n")
+    (root / "mine.py").write_text(text)
+    return {**os.environ, "PYTHONPATH": str(root)}
+
+
+def test_another_package_can_bring_a_format(tmp_path: Path) -> None:
+    text = (
+        "from dataclasses import replace\n"
+        "from labelkit.formats import Evidence\n"
+        "from labelkit.formats.jsonl import FORMAT as base\n"
+        "FORMAT = replace(base, name='mine', detect=lambda path: Evidence(0, 'never'))\n"
+    )
+    environment = plug_in(tmp_path, text)
+    done = labelkit("convert", SAMPLE / "coco", tmp_path / "out", "--to", "mine", env=environment)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "records.jsonl").exists()
+    listed = labelkit("formats", "--output-format", "json", env=environment)
+    assert "mine" in json.loads(listed.stdout)
+
+
+def test_a_plug_in_that_does_not_load_is_named(tmp_path: Path) -> None:
+    done = labelkit("formats", env=plug_in(tmp_path, "import no_such_module\n"))
+    assert done.returncode == 2
+    assert "plug-in mine:FORMAT: cannot be loaded" in done.stderr
+    assert "internal error" not in done.stderr

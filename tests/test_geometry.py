@@ -481,15 +481,6 @@ def test_pixels_that_touch_at_a_corner_are_two_outlines_and_one_component() -> N
 
 
 @given(mask=masks)
-def test_coco_rings_are_exact_or_the_mask_has_a_hole(mask: Mask) -> None:
-    found = trace.coco_rings(mask)
-    has_hole = any(len(part) > 1 for part in trace.outlines(mask))
-    assert (found is None) == has_hole
-    if found is not None:
-        assert np.array_equal(raster.coco_polygons(found, *mask.shape), rle.encode_mask(mask))
-
-
-@given(mask=masks)
 @settings(max_examples=400)
 def test_one_polygon_paints_any_mask_back_under_the_official_rule(mask: Mask) -> None:
     height, width = mask.shape

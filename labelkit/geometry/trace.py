@@ -14,8 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.geometry.raster import coco_polygons
-from labelkit.geometry.rle import Counts, Mask, encode_mask, from_edges
+from labelkit.geometry.rle import Counts, Mask, from_edges
 
 Ints: TypeAlias = NDArray[np.int64]
 
@@ -43,20 +42,6 @@ def outlines(mask: Mask) -> list[list[Ints]]:
     for ring, part in zip(rings, owner.tolist(), strict=True):
         parts.setdefault(part, []).append(ring)
     return list(parts.values())
-
-
-def coco_rings(mask: Mask) -> list[list[float]] | None:
-    """Flat rings that COCO's own code fills to exactly this mask, or None where that cannot be had.
-
-    A hole cannot be had: COCO joins rings, it never subtracts one. An empty mask is an empty list. The result
-    has been rendered and compared.
-    """
-    parts = outlines(mask)
-    if any(len(part) > 1 for part in parts):
-        return None
-    rings = [[float(number) for number in part[0].ravel()] for part in parts]
-    height, width = mask.shape
-    return rings if np.array_equal(coco_polygons(rings, height, width), encode_mask(mask)) else None
 
 
 def official_polygon_of(mask: Mask) -> Ints:
