@@ -250,3 +250,40 @@ def test_torchvision_reads_what_we_write_as_cityscapes(tmp_path: Path) -> None:
             values = np.asarray(instance)
             classes = np.where(values >= 1000, values // 1000, values)
             assert (classes == np.asarray(semantic)).all()
+
+
+@pytest.mark.parametrize("raster", ["official", "pillow"])
+def test_polygons_alone_are_painted_by_the_rule_that_was_asked_for(
+    raster: str, corpus: Path, tmp_path: Path
+) -> None:
+    golden = corpus / "cityscapes-golden"
+    for path in golden.rglob("*_polygons.json"):
+        copy = tmp_path / "polygons" / path.relative_to(golden)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    options = {"cityscapes": {"files": "all", "raster": raster}}
+    convert(tmp_path / "polygons", tmp_path / "out", to="cityscapes", options=options)
+    pngs = sorted((tmp_path / "out").rglob("*.png"))
+    assert len(pngs) == 50
+    for png in pngs:
+        pixels = np.asarray(Image.open(png))
+        if raster == "official":
+            expected = np.asarray(Image.open(golden / png.relative_to(tmp_path / "out")))
+        else:
+            expected = painted_by_the_official_scripts(png)
+        assert (pixels == expected).all(), png.name
+
+
+def painted_by_the_official_scripts(png: Path) -> Any:
+    """What json2labelImg and json2instanceImg make of the polygons beside a PNG, with today's Pillow."""
+    from cityscapesscripts.helpers.annotation import Annotation
+    from cityscapesscripts.preparation.json2instanceImg import createInstanceImage
+    from cityscapesscripts.preparation.json2labelImg import createLabelImage
+
+    stem, _, kind = png.stem.rpartition("_")
+    annotation = Annotation()
+    annotation.fromJsonFile(str(png.with_name(f"{stem}_polygons.json")))
+    encoding = {"labelIds": "ids", "labelTrainIds": "trainIds", "color": "color", "instanceIds": "ids"}
+    if kind.startswith("instance"):
+        return np.asarray(createInstanceImage(annotation, encoding.get(kind, "trainIds")))
+    return np.asarray(createLabelImage(annotation, encoding[kind]))

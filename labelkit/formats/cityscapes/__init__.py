@@ -19,7 +19,7 @@ from labelkit.formats.cityscapes.fit import adjust, adjust_header
 from labelkit.formats.cityscapes.read import CityscapesReader, Truth, TypeOption, type_by_files
 from labelkit.formats.cityscapes.scene import Rule
 from labelkit.formats.cityscapes.table import IMAGES, NAME, TYPES
-from labelkit.formats.cityscapes.write import CityscapesWriter
+from labelkit.formats.cityscapes.write import CityscapesWriter, Files
 from labelkit.model import Header
 
 
@@ -56,11 +56,22 @@ def open_dataset(
     return CityscapesReader(path, images_dir, type, truth, raster)
 
 
-def create(root: Path, header: Header, *, raster: Rule = "official") -> CityscapesWriter:
-    """Write a data set. raster: the rule by which fit made the polygons; a fitted record knows it itself."""
-    if raster not in get_args(Rule):
-        raise UsageError("--cityscapes-raster", repr(raster), f"one of {', '.join(get_args(Rule))}")
-    return CityscapesWriter(root)
+def create(
+    root: Path,
+    header: Header,
+    *,
+    raster: Rule = "official",
+    files: Annotated[Files, "Write the files that the source had, or all six of every frame."] = "native",
+) -> CityscapesWriter:
+    """Write a data set.
+
+    raster: the rule by which fit made the polygons; a fitted record knows it itself. files: a record from
+    elsewhere gets all six in any case.
+    """
+    for name, value, allowed in (("raster", raster, Rule), ("files", files, Files)):
+        if value not in get_args(allowed):
+            raise UsageError(f"--cityscapes-{name}", repr(value), f"one of {', '.join(get_args(allowed))}")
+    return CityscapesWriter(root, files)
 
 
 FORMAT = Format(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 import numpy as np
@@ -44,6 +44,7 @@ from labelkit.geometry import rle
 from labelkit.model import Layers, Mask, Object, Png, Record
 from labelkit.pixels import Labels, source_pixels
 
+Files: TypeAlias = Literal["native", "all"]
 _Pixels: TypeAlias = NDArray[Any]
 _OF_SEMANTIC = ("labelIds", "color", "labelTrainIds")
 
@@ -51,8 +52,9 @@ _OF_SEMANTIC = ("labelIds", "color", "labelTrainIds")
 class CityscapesWriter:
     """A data set being written. Every record has files of its own, so parts need no joining."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, files: Files = "native") -> None:
         self.root = root
+        self.files: Files = files
 
     def image_path(self, record: Record) -> str | None:
         """The image's place: leftImg8bit/ and its path."""
@@ -61,7 +63,7 @@ class CityscapesWriter:
     def write(self, part: int, records: Iterable[Record]) -> None:
         """Write the files of each record. Raises DestinationError where two records have one name."""
         for record in records:
-            _write_record(self.root, record)
+            _write_record(self.root, record, self.files)
 
     def finish(self) -> None:
         """Make the folder of a data set without records, so that it can still be recognised."""
@@ -69,10 +71,11 @@ class CityscapesWriter:
             (self.root / TYPES[0]).mkdir()
 
 
-def _write_record(root: Path, record: Record) -> None:
+def _write_record(root: Path, record: Record, wanted: Files) -> None:
     own = native(record.raw)
     kind = own.get("type", TYPES[0])
-    files = [name for name in own.get("files", ALL_FILES) if name in ALL_FILES]
+    there = own.get("files", ALL_FILES) if wanted == "native" else ALL_FILES
+    files = [name for name in there if name in ALL_FILES]
     stem = record.image.path.rpartition(f"_{IMAGES}.")[0]
     if record.image.width is None:
         files = ["polygons"]
