@@ -189,26 +189,8 @@ def test_there_and_back_with_the_carrier_gives_everything(name: str, other: str,
         got_header, got = read(name, tmp / "c")
         assert shown(got) == shown([each.record for each in fitted])
         assert visible_header(got_header) == visible_header(header)
-        if name == "jsonl":  # it keeps what the other format said, too, and the other format's order
-            assert canonical(tmp / "c", other) == canonical(root, other)
-        else:
+        if name != "jsonl":  # its maps may come back under other values, which say the same (shown above)
             assert files(tmp / "c") == files(root)
-
-
-def canonical(root: Path, other: str) -> list[Record]:
-    """The records of a jsonl without what another format said."""
-    _, items = read("jsonl", root, carrier=False)
-    stripped = [strip(record, other) for record in items]
-    return sorted(stripped, key=lambda record: record.image.path)
-
-
-def strip(record: Record, other: str) -> Record:
-    def without(item: Any) -> Any:
-        return item.model_copy(update={"raw": {key: v for key, v in item.raw.items() if key != other}})
-
-    maps = {name: without(item) for name, item in record.maps.items()}
-    objects, labels = tuple(map(without, record.objects)), tuple(map(without, record.labels))
-    return without(record).model_copy(update={"maps": maps, "objects": objects, "labels": labels})
 
 
 @pytest.mark.parametrize(("name", "other"), PAIRS)

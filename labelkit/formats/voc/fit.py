@@ -164,7 +164,10 @@ def _fit_labels(record: Record, target: Target, tell: Tell) -> tuple[ImageLabel,
             tell("LOS102", place, f"{label.category!r} is {before.state}, and cannot be {label.state} too")
         else:
             kept[label.category] = label
-    return tuple(sorted(kept.values(), key=lambda label: order.get(label.category, len(order))))
+    ordered = sorted(kept.values(), key=lambda label: order.get(label.category, len(order)))
+    if ordered != list(kept.values()):
+        tell("LOS206", place, "labels are read in the order of the classes")
+    return tuple(ordered)
 
 
 # --- pixels -----------------------------------------------------------------------------------------------
