@@ -50,19 +50,11 @@ def check_pixels(record: Record, place: str) -> None:
                 shape_runs(item.mask, height or shape.size[0], width or shape.size[1])
             elif isinstance(shape, Cell) and shape.map not in record.maps:
                 raise ValueError(f"a mask in map {shape.map!r}, which the record has not")
-        except RecursionError:
-            raise RecordError(
-                f"{place}:object {position}", "mask: nested too deeply", "a valid mask"
-            ) from None
         except ValueError as error:
             raise RecordError(f"{place}:object {position}", f"mask: {error}", "a valid mask") from None
     for name, pixels in record.maps.items():
         try:
             pixels_height, pixels_width = map_pixels(pixels).shape
-        except RecursionError:
-            raise RecordError(
-                f"{place}:map {name}", "a mask that is nested too deeply", "a valid map"
-            ) from None
         except ValueError as error:
             raise RecordError(f"{place}:map {name}", str(error), "a valid map") from None
         if width is not None and height is not None and (pixels_width, pixels_height) != (width, height):
@@ -73,13 +65,13 @@ def check_pixels(record: Record, place: str) -> None:
             )
 
 
-def oddities(record: Record, *, pixels: bool) -> Iterator[Finding]:
-    """What is legal but wrong in boxes and (with ``pixels``) in outlines. Call after check_pixels."""
+def oddities(record: Record) -> Iterator[Finding]:
+    """What is legal but wrong in boxes and in outlines. Call after check_pixels."""
     for position, item in enumerate(record.objects, 1):
         place = f"{record.image.path}:object {position}"
         if item.box is not None:
             yield from _box_oddities(record, item.box, place)
-        if pixels and item.kind == "instance" and isinstance(item.mask.shape, Polygons):
+        if item.kind == "instance" and isinstance(item.mask.shape, Polygons):
             for rings in item.mask.shape.parts:
                 for ring in rings:
                     if len(ring) < 6 or len(ring) % 2:

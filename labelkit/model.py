@@ -150,6 +150,12 @@ class Mask:
     @cached_property
     def shape(self) -> Shape:
         """The decoded mask. Raises ValueError where the text is malformed."""
+        try:
+            return self._decoded()
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+
+    def _decoded(self) -> Shape:
         start = self.text.lstrip()[:1]
         if start == b"[":
             rings = msgspec.json.decode(self.text, type=list[list[float]])

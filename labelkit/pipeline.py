@@ -111,19 +111,22 @@ def convert(
     if overwrite:
         _refuse_strangers(destination)
     dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
-    plan = _plan(
+    table = _class_map(class_map, dataset.header)
+    header = selection.header(dataset.header)
+    fitted, header_findings = fit_header(rename_header(header, table), target, writing)
+    plan = _Plan(
         dataset,
-        target,
+        header,
+        fitted,
         selection,
-        _class_map(class_map, dataset.header),
+        table,
         _words(derived, "derived", DERIVABLE),
         edit,
-        writing,
         images,
         carrier,
     )
     report = Report(source, given, origin.name, target.name)
-    for finding in (*dataset.notes, *plan.header_findings):
+    for finding in (*dataset.notes, *header_findings):
         report.ledger.add(finding, carried=carrier)
     with staged(destination, overwrite=overwrite) as stage:
         try:
@@ -214,23 +217,6 @@ class _Plan:
     edit: Edit | None
     images: str
     carrier: bool
-    header_findings: list[Finding]
-
-
-def _plan(
-    dataset: Dataset,
-    format: Format,
-    selection: Selection,
-    class_map: Mapping[str, str],
-    derived: Collection[str],
-    edit: Edit | None,
-    options: Mapping[str, Any],
-    images: str,
-    carrier: bool,
-) -> _Plan:
-    header = selection.header(dataset.header)
-    target, findings = fit_header(rename_header(header, class_map), format, options)
-    return _Plan(dataset, header, target, selection, class_map, derived, edit, images, carrier, findings)
 
 
 def _write_all(
@@ -329,7 +315,7 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
     origins = tuple(k if k is not None and k < known else None for k in fitted.origins)
     result = Fitted(fitted.record, asked + fitted.findings, origins)
     result = _with_image(plan, result)
-    for finding in oddities(selected, pixels=True):
+    for finding in oddities(selected):
         ledger.add(finding)
     for finding in result.findings:
         ledger.add(finding, carried=plan.carrier)

@@ -163,7 +163,9 @@ def mask_runs(record: Record, mask: Mask) -> Counts:
     if isinstance(shape, Cell):
         if shape.map not in record.maps:
             raise ValueError(f"a mask in map {shape.map!r}, which the record has not")
-        return cell_runs(record.maps[shape.map]).get(shape.value, _none_of(record.maps[shape.map]))
+        item = record.maps[shape.map]
+        cells = cell_runs(item)
+        return cells[shape.value] if shape.value in cells else _none_of(item)
     width, height = record.image.width, record.image.height
     if isinstance(shape, Rle) and (width is None or height is None):
         height, width = shape.size
