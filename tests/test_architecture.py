@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"errors", "findings", "model", "geometry"},
     {"pixels"},
-    {"visible", "canonical", "merge_maps"},
+    {"visible", "canonical", "merge_maps", "align"},
+    {"restore"},
     {"formats", "schema", "derive", "publish"},
     {"select", "loss", "checks", "classmaps", "images"},
     {"carrier"},

@@ -9,7 +9,8 @@ import msgspec
 import numpy as np
 from made import layers_of
 
-from labelkit.carrier import Carrier, CarrierWriter, align
+from labelkit.align import align
+from labelkit.carrier import Carrier, CarrierWriter
 from labelkit.findings import Finding
 from labelkit.geometry import rle
 from labelkit.loss import Fitted
