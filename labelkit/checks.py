@@ -78,6 +78,14 @@ def oddities(record: Record) -> Iterator[Finding]:
                         yield Finding("ODD003", place, f"a ring of {len(ring)} numbers")
 
 
+def unchecked(record: Record) -> Iterator[Finding]:
+    """What of a record nobody has decoded. Call when all that is wanted of it has been."""
+    count = sum(item.kind == "instance" and not item.mask.is_decoded for item in record.objects)
+    if count:
+        text = "masks that were not asked for were neither decoded nor checked"
+        yield Finding("NOTE02", record.image.path, text, count=count)
+
+
 def _box_oddities(record: Record, box: Box, place: str) -> Iterator[Finding]:
     width, height = record.image.width, record.image.height
     numbers = ", ".join(f"{number:g}" for number in box)

@@ -36,6 +36,7 @@ CODES: dict[str, tuple[str, str]] = {
     "LOS207": ("image-kept-as-is", "the target expects another image type; the original is kept"),
     "LOS208": ("class-mapped", "the class was renamed by the map that was asked for"),
     "LOS209": ("parts-joined", "an object of several parts became one outline"),
+    "LOS210": ("image-order-changed", "the target keeps its images in an order of its own"),
     "LOS301": ("box-derived", "the target needs a box, made from the object's pixels"),
     "LOS302": ("map-derived", "the target needs a pixel map, made from the objects"),
     "LOS304": ("outline-derived", "the target needs a polygon, traced from the object's pixels"),
@@ -55,6 +56,7 @@ CODES: dict[str, tuple[str, str]] = {
     "ODD012": ("carrier-unreadable", "the carrier cannot be read, and is left out"),
     "ODD013": ("image-misnamed", "the image file is of another type than its name says"),
     "NOTE01": ("assumed", "the source does not say, and this was assumed"),
+    "NOTE02": ("unchecked", "what was not asked for was not decoded, and so was not checked"),
 }
 
 

@@ -155,6 +155,11 @@ class Mask:
         except RecursionError:
             raise ValueError("nested too deeply") from None
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether anyone has looked."""
+        return "shape" in self.__dict__
+
     def _decoded(self) -> Shape:
         start = self.text.lstrip()[:1]
         if start == b"[":

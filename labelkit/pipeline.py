@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelkit.carrier import CarrierWriter, carrier_path
-from labelkit.checks import check_names, check_pixels, oddities
+from labelkit.checks import check_names, check_pixels, oddities, unchecked
 from labelkit.dataset import Dataset, open_dataset, own_options, source_format
 from labelkit.derive import DERIVABLE, derive
 from labelkit.errors import (
@@ -229,23 +230,28 @@ def _write_all(
     writer: Writer = format.create(root, plan.target.header, **plan.target.options)
     sidecar = CarrierWriter(carrier_path(root), plan.header, plan.target.header) if plan.carrier else None
     taken: dict[str, str] = {}
+    order = _Order(plan)
     parts = plan.dataset.reader.parts()
     total = sum(part.count for part in parts) if all(part.count for part in parts) else None
     for number, part in enumerate(parts):
         done = list(_fitted_part(plan, part, report, progress, total))
         if report.errors and not keep_going:
             continue
-        writer.write(number, [each.fitted.record for each in done])
+        for piece, group in order.pieces(number, part.start, done):
+            writer.write(piece, [each.fitted.record for each in group])
         if sidecar:
             sidecar.write(number, [(each.source, each.fitted) for each in done])
         for each in done:
             _place_image(plan, each, writer, root.parent if single else root, taken, report)
     for path in plan.dataset.carrier.unused() if plan.dataset.carrier else ():
         report.ledger.add(Finding("ODD009", path, "no record is this any more; what was carried is left out"))
+    if order.is_lost():
+        text = f"{plan.target.format.name} keeps its images by split and name"
+        report.ledger.add(Finding("LOS210", str(plan.dataset.path), text), carried=plan.carrier)
     if not report.errors or keep_going:
         writer.finish()
         if sidecar:
-            sidecar.finish()
+            sidecar.finish(order.paths if order.is_lost() else ())
 
 
 @dataclass(frozen=True)
@@ -255,6 +261,41 @@ class _Done:
     source: Record
     fitted: Fitted
     image: Path | None
+
+
+class _Order:
+    """The order of the images, which is the source's own: lost in most targets, and brought back.
+
+    paths: those of the source's images so far, where the target does not keep their order.
+    """
+
+    def __init__(self, plan: _Plan) -> None:
+        self.paths: list[str] = []
+        self._splits: set[tuple[str, ...]] = set()
+        kept = "order" in plan.target.format.carries
+        self._at_risk = not kept and "order" in plan.dataset.format.carries
+        self._places = dict(plan.dataset.carrier.places) if kept and plan.dataset.carrier else {}
+        self._first_new = len(self._places)
+
+    def pieces(self, number: int, start: int, done: list[_Done]) -> Iterator[tuple[int, list[_Done]]]:
+        """The records of a part as pieces that the writer joins by number; new images come last."""
+        if self._at_risk:
+            self.paths += [each.source.image.path for each in done]
+            self._splits.update(each.source.splits for each in done)
+        if not self._first_new:
+            yield number, done
+            return
+        placed = {
+            self._places.pop(each.source.image.path, self._first_new + start + position): each
+            for position, each in enumerate(done)
+        }
+        for _, run in groupby(enumerate(sorted(placed)), key=lambda pair: pair[1] - pair[0]):
+            places = [place for _, place in run]
+            yield places[0], [placed[place] for place in places]
+
+    def is_lost(self) -> bool:
+        """Whether the target may show another order than the source's."""
+        return self._at_risk and (len(self._splits) > 1 or self.paths != sorted(self.paths))
 
 
 def _fitted_part(
@@ -315,7 +356,7 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
     origins = tuple(k if k is not None and k < known else None for k in fitted.origins)
     result = Fitted(fitted.record, asked + fitted.findings, origins)
     result = _with_image(plan, result)
-    for finding in oddities(selected):
+    for finding in (*oddities(selected), *unchecked(edited or record)):
         ledger.add(finding)
     for finding in result.findings:
         ledger.add(finding, carried=plan.carrier)

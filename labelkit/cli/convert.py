@@ -211,7 +211,7 @@ def _examples(count: int, examples: list[Finding], messages: dict[str, int]) -> 
 
 _FATE = {True: "  [carried]", False: "  [lost]", None: ""}
 _SECTIONS = (
-    ("Assumed:", "NOTE"),
+    ("Noted:", "NOTE"),
     ("Legal but odd, converted as it is:", "ODD"),
     ("Dropped:", "LOS1"),
     ("Changed:", "LOS2"),

@@ -51,6 +51,7 @@ FEATURES: dict[str, str] = {
     "categories.thing": "thing or stuff",
     "categories.colour": "colour",
     "splits": "splits",
+    "order": "the order of the images",
     "raw": "the native text of every format",
 }
 
