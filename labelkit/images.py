@@ -1,36 +1,130 @@
-"""Bringing images along: never decoded and encoded again, unless a PNG is asked for."""
+"""Bringing images along: never decoded and encoded again, unless a PNG is asked for.
+
+A PNG is made only where it says every pixel, the EXIF data and the colour profile that the image says. What
+PNG holds: PNG specification 3, 11.1; what Pillow reads without rounding: its file format handbook.
+"""
 
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
 
-from labelkit.errors import FormatError
+import numpy as np
+
+from labelkit.errors import DestinationError
 from labelkit.pixels import image_size
 
+if TYPE_CHECKING:
+    from PIL import Image
+
 IMAGES = ("copy", "hardlink", "symlink", "none", "convert")
+NOT_COPIED = frozenset({"symlink", "none"})  # these leave an image where it is
+
+_PNG_MODES = frozenset({"1", "L", "LA", "P", "RGB", "RGBA", "I;16", "I;16B"})
+_EIGHT_BIT = frozenset({"JPEG", "MPO", "BMP", "GIF", "WEBP"})  # formats of 8 bits a sample, or fewer
+_BITS_PER_SAMPLE = 258  # TIFF 6.0, page 29
+_MOST = (1 << 16) - 1  # the largest sample of a PNG
 
 
 def bring(file: Path, place: Path, how: str) -> None:
-    """Put an image file at a place; how is one of ``IMAGES``. Raises FormatError where it is unreadable."""
+    """Put an image file at a place; how is one of ``IMAGES``, but not ``none``.
+
+    Raises ValueError where it is to become a PNG and cannot, with nothing left at the place;
+    DestinationError where a hard link cannot be made.
+    """
     place.parent.mkdir(parents=True, exist_ok=True)
-    if how == "convert" and file.suffix.lower() != place.suffix.lower():
-        _encode_png(file, place)
+    if becomes_png(file, place, how):
+        _make_png(file, place)
     elif how == "hardlink":
-        place.hardlink_to(file)
+        _link(file.resolve(), place)  # not of a symbolic link, which would lead elsewhere from there
     elif how == "symlink":
         place.symlink_to(file.resolve())
     else:
         shutil.copyfile(file, place)
 
 
-def _encode_png(file: Path, place: Path) -> None:
+def becomes_png(file: PurePath, place: PurePath, how: str) -> bool:
+    """Whether an image is to be made a PNG on its way to a place."""
+    return how == "convert" and place.suffix.lower() == ".png" and file.suffix.lower() != ".png"
+
+
+def _link(file: Path, place: Path) -> None:
+    try:
+        place.hardlink_to(file)
+    except OSError as error:
+        raise DestinationError(
+            str(place), f"no hard link to {file} ({error.strerror})", "one file system", "--images copy"
+        ) from None
+
+
+# --- PNGs --------------------------------------------------------------------------------------------------
+
+
+def _make_png(file: Path, place: Path) -> None:
+    """Make a PNG of an image, or copy it where it is one under another name."""
+    with _decoded(file) as image:
+        if image.format == "PNG":
+            shutil.copyfile(file, place)
+            return
+        kept = {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
+        try:
+            _sixteen_bit(image).save(place, "PNG", **kept)
+        except BaseException:  # half a file is none
+            place.unlink(missing_ok=True)
+            raise
+
+
+@contextmanager
+def _decoded(file: Path) -> Iterator[Image.Image]:
+    """An image with its pixels. Raises ValueError where it is none, is broken, or no PNG can hold it."""
     from PIL import Image
 
-    try:
-        image_size(file)
+    image_size(file)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of metadata that nobody asked for
         with Image.open(file) as image:
-            kept = {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
-            image.save(place, "PNG", **kept)
-    except (OSError, ValueError) as error:
-        raise FormatError(str(file), f"cannot be made a PNG ({error})", "a readable image") from None
+            try:
+                fault = _fault(image)
+                if not fault:
+                    image.load()
+            except Exception as error:  # decoders raise anything on a broken file
+                raise ValueError(f"the image cannot be decoded ({error})") from None
+            if fault or (image.mode == "I" and not _fits(image)):
+                raise ValueError(f"no PNG can hold this image ({fault or 'samples of more than 16 bits'})")
+            yield image
+
+
+def _fault(image: Image.Image) -> str | None:
+    """What a PNG cannot say of an image, told by its header."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        return f"{frames} frames in one file"
+    if image.mode not in _PNG_MODES and image.mode != "I":
+        return f"its pixels are {image.mode}"
+    if not _is_whole(image):
+        return f"{image.format} samples that Pillow may round to 8 bits"
+    return None
+
+
+def _is_whole(image: Image.Image) -> bool:
+    """Whether Pillow gives an image's samples as the file says them."""
+    if image.format == "TIFF":
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
+        return image.mode.startswith("I") or max(bits) <= 8
+    if image.format == "PPM":  # any other coding than raw scales the samples to a range
+        return bool(image.tile[0][0] == "raw")  # type: ignore[attr-defined]
+    return image.format in _EIGHT_BIT or image.format == "PNG"
+
+
+def _fits(image: Image.Image) -> bool:
+    pixels = np.asarray(image)
+    return bool(pixels.min() >= 0 and pixels.max() <= _MOST)
+
+
+def _sixteen_bit(image: Image.Image) -> Image.Image:
+    """The same image where a PNG has its mode, else with samples of 16 bits, which hold its values."""
+    return image.convert("I;16") if image.mode == "I" else image

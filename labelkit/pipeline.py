@@ -23,7 +23,8 @@ from labelkit.errors import (
 )
 from labelkit.findings import Finding
 from labelkit.formats import Format, Part, Target, Writer, detect, get_format
-from labelkit.images import IMAGES, bring
+from labelkit.formats._files import OutsideLinkError
+from labelkit.images import IMAGES, NOT_COPIED, becomes_png, bring
 from labelkit.loss import Fitted, Ledger, fit, fit_header
 from labelkit.model import Header, Record
 from labelkit.publish import refuse_overlap, staged
@@ -229,20 +230,18 @@ def _write_all(
         root.mkdir()
     writer: Writer = format.create(root, plan.target.header, **plan.target.options)
     sidecar = CarrierWriter(carrier_path(root), plan.header, plan.target.header) if plan.carrier else None
-    taken: dict[str, str] = {}
+    images = _Images(plan, writer, root.parent if single else root, report, keep_going=keep_going)
     order = _Order(plan)
     parts = plan.dataset.reader.parts()
     total = sum(part.count for part in parts) if all(part.count for part in parts) else None
     for number, part in enumerate(parts):
-        done = list(_fitted_part(plan, part, report, progress, total))
+        done = list(_fitted_part(plan, part, images, report, progress, total))
         if report.errors and not keep_going:
             continue
         for piece, group in order.pieces(number, part.start, done):
             writer.write(piece, [each.fitted.record for each in group])
         if sidecar:
             sidecar.write(number, [(each.source, each.fitted) for each in done])
-        for each in done:
-            _place_image(plan, each, writer, root.parent if single else root, taken, report)
     for path in plan.dataset.carrier.unused() if plan.dataset.carrier else ():
         report.ledger.add(Finding("ODD009", path, "no record is this any more; what was carried is left out"))
     if order.is_lost():
@@ -256,11 +255,10 @@ def _write_all(
 
 @dataclass(frozen=True)
 class _Done:
-    """A record on its way: as it is wanted, as the target can hold it, and where its image lies."""
+    """A record on its way, its image already there: as it is wanted, and as the target can hold it."""
 
     source: Record
     fitted: Fitted
-    image: Path | None
 
 
 class _Order:
@@ -299,7 +297,7 @@ class _Order:
 
 
 def _fitted_part(
-    plan: _Plan, part: Part, report: Report, progress: Progress | None, total: int | None
+    plan: _Plan, part: Part, images: _Images, report: Report, progress: Progress | None, total: int | None
 ) -> Iterator[_Done]:
     ordinal = part.start - 1
     for read, item in plan.dataset.readings(part):
@@ -312,28 +310,33 @@ def _fitted_part(
                 raise item
             assert read is not None  # only errors come without one
             report.splits.update(item.splits)
-            image = _image_file(plan, read)
-            pair = _fit_one(plan, item, ordinal, report.ledger)
+            done = _fit_one(plan, item, _image_file(plan, read), images, ordinal, report.ledger)
         except RecordError as error:
             report.errors.append(error)
             continue
         finally:
             if progress:
                 progress(ordinal + 1, total)
-        if pair:
+        if done:
             report.records += 1
-            report.objects += len(pair[0].objects)
-            yield _Done(*pair, image)
+            report.objects += len(done.source.objects)
+            yield done
 
 
 def _image_file(plan: _Plan, read: Record) -> Path | None:
+    """Where the image lies. Raises RecordError where it would be copied through a link out of the set."""
     try:
         return plan.dataset.image_file(read)
     except ValueError as error:
+        if isinstance(error, OutsideLinkError) and plan.images in NOT_COPIED:
+            return error.path
         raise RecordError(f"{plan.dataset.path}:{read.image.path}", str(error)) from None
 
 
-def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple[Record, Fitted] | None:
+def _fit_one(
+    plan: _Plan, record: Record, image: Path | None, images: _Images, ordinal: int, ledger: Ledger
+) -> _Done | None:
+    """A record fitted, with its image brought along first: a record whose image cannot come costs nothing."""
     place = f"{plan.dataset.path}:{record.image.path}"
     try:
         edited = plan.edit(record) if plan.edit else record
@@ -356,11 +359,12 @@ def _fit_one(plan: _Plan, record: Record, ordinal: int, ledger: Ledger) -> tuple
     origins = tuple(k if k is not None and k < known else None for k in fitted.origins)
     result = Fitted(fitted.record, asked + fitted.findings, origins)
     result = _with_image(plan, result)
-    for finding in (*oddities(selected), *unchecked(edited or record)):
+    brought = images.bring(selected, result.record, image)
+    for finding in (*oddities(selected), *unchecked(edited or record), *brought):
         ledger.add(finding)
     for finding in result.findings:
         ledger.add(finding, carried=plan.carrier)
-    return selected, result
+    return _Done(selected, result)
 
 
 def _with_image(plan: _Plan, fitted: Fitted) -> Fitted:
@@ -384,26 +388,53 @@ def _lost(ledger: Ledger) -> str:
 # --- images ------------------------------------------------------------------------------------------------
 
 
-def _place_image(
-    plan: _Plan, done: _Done, writer: Writer, root: Path, taken: dict[str, str], report: Report
-) -> None:
-    """Bring the image along. Raises DestinationError that names both where two would have one place."""
-    place, path = writer.image_path(done.fitted.record), done.source.image.path
-    if place is None:
+class _Images:
+    """The images on their way. taken: which image has which place."""
+
+    def __init__(self, plan: _Plan, writer: Writer, root: Path, report: Report, *, keep_going: bool) -> None:
+        self.plan = plan
+        self.writer = writer
+        self.root = root
+        self.report = report
+        self.keep_going = keep_going
+        self.taken: dict[str, str] = {}
+
+    def bring(self, source: Record, fitted: Record, file: Path | None) -> list[Finding]:
+        """Bring an image along, with what there is to tell of it.
+
+        Raises RecordError where it cannot become what it should, DestinationError that names both where two
+        images would have one place.
+        """
+        place, path, how = self.writer.image_path(fitted), source.image.path, self.plan.images
+        if place is None:
+            return []
+        to = self.root / place
+        made = file is not None and becomes_png(file, to, how)
+        if self.report.errors and not self.keep_going and not made:
+            return []  # nothing will be published, but every image that cannot be converted is to be told
+        if place in self.taken:
+            raise DestinationError(
+                place, f"two images: {self.taken[place]!r} and {path!r}", "one image a file", "rename one"
+            )
+        findings = list(_image_oddities(path, file, to, how, made=made))
+        if file is not None and how != "none":
+            try:
+                bring(file, to, how)
+            except ValueError as error:
+                where = f"{self.plan.dataset.path}:{path}"
+                raise RecordError(where, str(error), "", "--images copy keeps it as it is") from None
+            self.report.images += 1
+        self.taken[place] = path
+        return findings
+
+
+def _image_oddities(path: str, file: Path | None, to: Path, how: str, *, made: bool) -> Iterator[Finding]:
+    """What is to be told of an image. made: whether it becomes a PNG."""
+    if file is None:
+        yield Finding("ODD006", path, "no such image file (--images-dir says where they are)")
         return
-    if place in taken:
-        raise DestinationError(
-            place, f"two images: {taken[place]!r} and {path!r}", "one image a file", "rename one"
-        )
-    taken[place] = path
-    if done.image is None:
-        report.ledger.add(Finding("ODD006", path, "no such image file (--images-dir says where they are)"))
-        return
-    if done.image.stat().st_size == 0:
-        report.ledger.add(Finding("ODD007", path, "the image file has no bytes"))
-    if plan.images != "none":
-        if plan.images != "convert" and done.image.suffix.lower() != PurePosixPath(place).suffix.lower():
-            text = f"a {done.image.suffix} file, which keeps its bytes under this name"
-            report.ledger.add(Finding("ODD013", path, text))
-        bring(done.image, root / place, plan.images)
-        report.images += 1
+    if file.stat().st_size == 0:
+        yield Finding("ODD007", path, "the image file has no bytes")
+    if how != "none" and not made and file.suffix.lower() != to.suffix.lower():
+        text = f"a {file.suffix} file, which keeps its bytes under this name"
+        yield Finding("ODD013", path, text)

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from PIL import ExifTags, ImageCms
+from PIL import Image as Pillow
 
 from labelkit import Record, UsageError, convert, open_dataset
+from labelkit.cli import main
 from labelkit.errors import DestinationError
+from labelkit.images import bring
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
@@ -103,22 +111,126 @@ def test_panoptic_segments_become_instances_when_asked_for(tmp_path: Path, corpu
     assert report.ledger.counts["LOS307"] == len(wanted)
 
 
+# --- images ------------------------------------------------------------------------------------------------
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs ``labelkit convert`` with those arguments."""
+
+    def run(*arguments: str | Path) -> Result:
+        with pytest.raises(SystemExit) as stop:
+            main(["convert", *map(str, arguments)])
+        return Result(int(stop.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def pictures(folder: Path) -> dict[str, Path]:
+    """The images below a folder by name, also where a link leads nowhere."""
+    return {path.name: path for path in folder.rglob("*.*") if path.suffix in (".jpg", ".png")}
+
+
+ORIGINALS = pictures(SAMPLE / "coco" / "images")
+
+
 @pytest.mark.parametrize("how", ["copy", "hardlink", "symlink", "none"])
-def test_images_come_as_asked_for_with_all_their_bytes(tmp_path: Path, how: str) -> None:
-    convert(SAMPLE / "coco", tmp_path / "out", to="voc", images=how)
-    found = {path.name: path for path in (tmp_path / "out").rglob("JPEGImages/**/*.*")}
-    originals = {path.name: path for path in (SAMPLE / "coco" / "images").rglob("*.*")}
-    assert set(found) == (set() if how == "none" else set(originals))
+def test_images_come_as_asked_for_with_all_their_bytes(tmp_path: Path, command: Command, how: str) -> None:
+    done = command(SAMPLE / "coco", tmp_path / "out", "--to", "voc", "--images", how)
+    assert done.code == 0, done.err
+    found = pictures(tmp_path / "out" / "VOCdevkit" / "VOC2012" / "JPEGImages")
+    assert set(found) == (set() if how == "none" else set(ORIGINALS))
     for name, path in found.items():
-        assert path.read_bytes() == originals[name].read_bytes()
+        assert path.read_bytes() == ORIGINALS[name].read_bytes()
         assert path.is_symlink() == (how == "symlink")
-        assert path.samefile(originals[name]) == (how in ("hardlink", "symlink"))
+        assert (path.lstat().st_ino == ORIGINALS[name].lstat().st_ino) == (how == "hardlink")
+        if how == "symlink":
+            assert path.readlink() == ORIGINALS[name].resolve()
+
+
+def test_a_hard_link_is_to_the_image_itself_and_not_to_a_link(tmp_path: Path) -> None:
+    shutil.copytree(SAMPLE / "coco", tmp_path / "in")
+    image = tmp_path / "in" / "images" / "val" / "camera.png"
+    image.rename(image.with_name("real.png"))
+    image.symlink_to("real.png")
+    convert(tmp_path / "in", tmp_path / "out", to="voc", images="hardlink")
+    (found,) = (tmp_path / "out").rglob("JPEGImages/val/camera.png")
+    assert not found.is_symlink() and found.samefile(image.with_name("real.png"))
+
+
+@pytest.mark.parametrize(
+    ("name", "images"), [("voc", "VOCdevkit/VOC2012/JPEGImages"), ("cityscapes", "leftImg8bit")]
+)
+def test_images_can_lie_elsewhere(tmp_path: Path, command: Command, name: str, images: str) -> None:
+    shutil.copytree(SAMPLE / name, tmp_path / "in")
+    wanted = {name: path.read_bytes() for name, path in pictures(SAMPLE / name / images).items()}
+    (tmp_path / "in" / images).rename(tmp_path / "elsewhere")
+    there = ("--images-dir", tmp_path / "elsewhere")
+    lost = command(tmp_path / "in", tmp_path / "lost", "--to", "jsonl")
+    assert lost.code == 0 and "ODD006" in lost.out and "0 images" in lost.out
+    done = command(tmp_path / "in", tmp_path / "out", "--to", name, *there)
+    assert done.code == 0 and "ODD006" not in done.out and f"{len(wanted)} images" in done.out
+    found = {name: path.read_bytes() for name, path in pictures(tmp_path / "out" / images).items()}
+    assert found == wanted
+
+
+def test_a_data_set_of_links_is_copied_only_where_the_user_named_the_folder(
+    tmp_path: Path, command: Command
+) -> None:
+    linked, folder = tmp_path / "linked", "VOCdevkit/VOC2012/JPEGImages"
+    convert(SAMPLE / "coco", linked, to="voc", images="symlink")
+    for how in ("copy", "hardlink", "convert"):
+        done = command(linked, tmp_path / how, "--to", "coco", "--images", how)
+        assert done.code == 2
+        assert done.err.count("is a link that leaves its folder") == len(ORIGINALS)
+        assert f"--images-dir {linked / folder} follows its links" in done.err
+        assert not (tmp_path / how).exists()
+    for number, source in enumerate([linked / folder, SAMPLE / "coco" / "images"]):
+        out = tmp_path / f"named {number}"
+        assert command(linked, out, "--to", "coco", "--images-dir", source).code == 0
+        found = pictures(out / "images")
+        assert {name: path.read_bytes() for name, path in found.items()} == {
+            name: path.read_bytes() for name, path in ORIGINALS.items()
+        }
+        assert not any(path.is_symlink() for path in found.values())
+
+
+@pytest.mark.parametrize("how", ["symlink", "none"])
+def test_a_data_set_of_links_is_converted_where_no_image_is_copied(
+    tmp_path: Path, command: Command, how: str
+) -> None:
+    convert(SAMPLE / "coco", tmp_path / "linked", to="voc", images="symlink")
+    done = command(tmp_path / "linked", tmp_path / "out", "--to", "coco", "--images", how)
+    assert done.code == 0, done.err
+    found = {name: path.readlink() for name, path in pictures(tmp_path / "out" / "images").items()}
+    assert found == ({} if how == "none" else {name: path.resolve() for name, path in ORIGINALS.items()})
+
+
+def test_a_link_in_a_folder_that_the_user_named_gives_images_away_and_nothing_else(
+    tmp_path: Path, command: Command
+) -> None:
+    linked = tmp_path / "linked"
+    convert(SAMPLE / "coco", linked, to="voc", images="symlink")
+    (tmp_path / "secret").write_text("root:x:0:0")
+    image = linked / "VOCdevkit" / "VOC2012" / "JPEGImages" / "val" / "camera.png"
+    image.unlink()
+    image.symlink_to(tmp_path / "secret")
+    done = command(linked, tmp_path / "out", "--to", "coco", "--images-dir", image.parents[1])
+    assert done.code == 2 and "1 problem," in done.err
+    assert "camera.png' is a link that leaves its folder, and leads to no readable image" in done.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_pngs_are_made_only_when_asked_for_and_without_loss(tmp_path: Path) -> None:
-    import numpy as np
-    from PIL import Image
-
     kept = convert(SAMPLE / "coco", tmp_path / "kept", to="cityscapes")
     assert kept.ledger.counts["LOS207"] == 4
     made = convert(SAMPLE / "coco", tmp_path / "made", to="cityscapes", images="convert")
@@ -127,7 +239,102 @@ def test_pngs_are_made_only_when_asked_for_and_without_loss(tmp_path: Path) -> N
         png = tmp_path / "made" / "leftImg8bit" / record.image.path
         (jpeg,) = (tmp_path / "kept" / "leftImg8bit").rglob(f"{png.stem}.*")
         assert png.suffix == ".png"
-        assert (np.asarray(Image.open(png)) == np.asarray(Image.open(jpeg))).all()
+        assert (np.asarray(Pillow.open(png)) == np.asarray(Pillow.open(jpeg))).all()
+
+
+def picture(mode: str) -> Pillow.Image:
+    """Noise in a mode of Pillow."""
+    noise = np.random.default_rng(7).integers(0, 256, (9, 13, 4)).astype(np.uint8)
+    if mode in ("I;16", "I"):
+        return Pillow.fromarray(noise[..., 0].astype(np.uint16) * 257).convert(mode)
+    if mode in ("1", "L", "P"):
+        return Pillow.fromarray(noise[..., 0]).convert(mode)
+    return Pillow.fromarray(noise).convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("1", "tif"), ("L", "jpg"), ("L", "bmp"), ("LA", "tif"), ("P", "gif"), ("RGB", "jpg"), ("RGB", "ppm"),
+        ("RGB", "webp"), ("RGBA", "webp"), ("RGBA", "tif"), ("I;16", "tif"), ("I", "tif"), ("I", "pgm"),
+    ],
+)  # fmt: skip
+def test_a_png_has_every_pixel_of_its_image(tmp_path: Path, mode: str, suffix: str) -> None:
+    file, place = tmp_path / f"a.{suffix}", tmp_path / "b" / "a.png"
+    picture(mode).save(file, **({"lossless": True} if suffix == "webp" else {}))
+    bring(file, place, "convert")
+    with Pillow.open(file) as before, Pillow.open(place) as after:
+        assert after.format == "PNG"
+        assert np.array_equal(np.asarray(before.convert("RGBA")), np.asarray(after.convert("RGBA")))
+        assert np.array_equal(np.asarray(before), np.asarray(after))
+
+
+def test_a_png_keeps_the_orientation_and_the_colour_profile(tmp_path: Path) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Pillow.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    picture("RGB").save(tmp_path / "a.jpg", exif=exif, icc_profile=profile)
+    bring(tmp_path / "a.jpg", tmp_path / "a.png", "convert")
+    with Pillow.open(tmp_path / "a.png") as after:
+        assert after.size == (13, 9)  # as stored: boxes count these pixels
+        assert after.getexif()[ExifTags.Base.Orientation] == 6
+        assert after.info["icc_profile"] == profile
+
+
+def test_a_png_under_another_name_is_copied(tmp_path: Path) -> None:
+    picture("RGB").save(tmp_path / "a.jpg", "PNG", compress_level=1)
+    bring(tmp_path / "a.jpg", tmp_path / "b.png", "convert")
+    assert (tmp_path / "b.png").read_bytes() == (tmp_path / "a.jpg").read_bytes()
+
+
+def cmyk(file: Path) -> None:
+    picture("CMYK").save(file)
+
+
+def cut(file: Path) -> None:
+    picture("RGB").resize((400, 300)).save(file)
+    file.write_bytes(file.read_bytes()[:-2000])
+
+
+def text(file: Path) -> None:
+    file.write_text("not an image")
+
+
+def animation(file: Path) -> None:
+    picture("P").save(file, "GIF", save_all=True, append_images=[picture("RGB").convert("P")])
+
+
+def floats(file: Path) -> None:
+    picture("L").convert("F").save(file, "TIFF")
+
+
+def deep(file: Path) -> None:
+    Pillow.fromarray(np.full((4, 4), 70_000, np.int32)).save(file, "TIFF")
+
+
+def jpeg_2000(file: Path) -> None:
+    picture("RGB").save(file, "JPEG2000")
+
+
+BROKEN = {
+    cmyk: "no PNG can hold this image (its pixels are CMYK)",
+    cut: "the image cannot be decoded (image file is truncated",
+    text: "no readable image (cannot identify image file",
+    animation: "no PNG can hold this image (2 frames in one file)",
+    floats: "no PNG can hold this image (its pixels are F)",
+    deep: "no PNG can hold this image (samples of more than 16 bits)",
+    jpeg_2000: "no PNG can hold this image (JPEG2000 samples that Pillow may round to 8 bits)",
+}
+
+
+@pytest.mark.parametrize("make", BROKEN)
+def test_what_no_png_can_hold_is_refused_and_leaves_nothing(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / "a.jpg")
+    with pytest.raises(ValueError, match=re.escape(BROKEN[make])):
+        bring(tmp_path / "a.jpg", tmp_path / "out" / "a.png", "convert")
+    assert list((tmp_path / "out").iterdir()) == []
 
 
 def test_records_can_be_edited_on_the_way(tmp_path: Path) -> None:
@@ -191,5 +398,61 @@ def test_keypoints_and_captions_are_told_by_name_and_come_back(tmp_path: Path) -
 
 def test_an_image_that_became_another_type_is_told(tmp_path: Path) -> None:
     convert(SAMPLE / "coco", tmp_path / "cs", to="cityscapes", images="convert")
-    report = convert(tmp_path / "cs", tmp_path / "back", to="coco")
-    assert report.ledger.counts["ODD013"] == 4
+    for how in ("copy", "hardlink", "symlink", "convert"):
+        report = convert(tmp_path / "cs", tmp_path / how, to="coco", images=how)
+        assert report.ledger.counts["ODD013"] == 4
+    assert (tmp_path / "convert/images/train/rocket.jpg").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("to", ["jsonl", "coco", "voc", "cityscapes"])
+def test_links_are_followed_alike_in_every_format(tmp_path: Path, to: str, command: Command) -> None:
+    linked, out = tmp_path / "linked", tmp_path / "out"
+    convert(SAMPLE / "coco", linked, to=to, images="symlink")
+    assert len(records(linked)) == len(ORIGINALS)  # labels are read behind no link
+    refused = command(linked, out, "--to", "jsonl")
+    assert refused.code == 2 and refused.err.count("leaves its folder; --images-dir") == len(ORIGINALS)
+    (folder,) = set(re.findall(r"--images-dir (\S+) follows", refused.err))  # the advice is good
+    assert command(linked, out, "--to", "jsonl", "--images-dir", folder).code == 0
+    assert len(pictures(out / "images")) == len(ORIGINALS)
+    assert command(linked, tmp_path / "none", "--to", "jsonl", "--images", "none").code == 0
+
+
+def test_every_image_that_no_png_can_hold_is_told_and_its_record_left_out(
+    tmp_path: Path, command: Command
+) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(SAMPLE / "coco", source)
+    cmyk(source / "images" / "train" / "rocket.jpg")
+    cut(source / "images" / "val" / "chelsea the cat.jpg")
+    wanted = ("--to", "cityscapes", "--images", "convert")
+    done = command(source, tmp_path / "out", *wanted)
+    assert done.code == 2 and "2 problems, nothing was written" in done.err
+    assert "train/rocket.jpg: no PNG can hold this image (its pixels are CMYK); --images" in done.err
+    assert "val/chelsea the cat.jpg: the image cannot be decoded (image file is truncated" in done.err
+    assert not (tmp_path / "out").exists()
+    done = command(source, tmp_path / "out", *wanted, "--on-error", "skip", "--output-format", "json")
+    told = json.loads(done.out)
+    assert (done.code, told["records"], told["images"], len(told["left_out"])) == (1, 5, 5, 2)
+    ledger = json.dumps(told["ledger"])  # what was left out lost nothing
+    assert "gravel" in ledger and "rocket.jpg" not in ledger and "chelsea" not in ledger
+    back = records(tmp_path / "out")
+    assert len(back) == len(pictures(tmp_path / "out" / "leftImg8bit")) == 5
+    names = {path.name.split("_gtFine")[0] for path in (tmp_path / "out" / "gtFine").rglob("*.json")}
+    assert names == {Path(record.image.path).name.split("_leftImg8bit")[0] for record in back}
+
+
+def test_an_image_is_decoded_once_and_only_if_it_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from PIL import JpegImagePlugin
+
+    loaded: list[str] = []
+    load = JpegImagePlugin.JpegImageFile.load
+
+    def counted(self: Any) -> Any:
+        loaded.extend([Path(self.filename).name] if self.tile else [])
+        return load(self)
+
+    monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "load", counted)
+    convert(SAMPLE / "coco", tmp_path / "out", to="cityscapes", images="convert", splits="train")
+    assert sorted(loaded) == ["astronaut.jpg", "café cup.jpg", "rocket.jpg"]

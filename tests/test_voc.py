@@ -22,10 +22,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
 
+from labelkit import convert, open_dataset
 from labelkit.errors import DestinationError, FormatError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats.voc import FORMAT
-from labelkit.formats.voc.annotation import box_from_texts, box_texts
+from labelkit.formats.voc.corners import BaseEvidence, box_from_texts, box_texts, reads_as_zero
 from labelkit.formats.voc.names import OFFICIAL, colormap, parse_labelmap, quote, unquote
 from labelkit.geometry import rle
 from labelkit.loss import Fitted, fit, fit_header
@@ -51,6 +52,8 @@ from labelkit.model import (
 )
 from labelkit.pixels import map_pixels, mask_runs
 from labelkit.visible import same, visible_header
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 # --- a devkit with one of everything ----------------------------------------------------------------------
 
@@ -559,6 +562,15 @@ def test_every_float_box_comes_back_bit_by_bit(box: Box, base: Any) -> None:
     assert box_from_texts(texts, base) == box
 
 
+@given(box=st.builds(Box, finite | st.integers(-2, 2).map(float), finite, finite, finite), base=st.booleans())
+@example(box=Box(-5.551115123125783e-17, -9.0, 1.0, 1.0), base=True)
+@example(box=Box(-9.0, 0.9999999999999999, 1.0, 1.0), base=False)
+def test_a_written_box_speaks_for_base_0_if_its_texts_do(box: Box, base: Any) -> None:
+    evidence = BaseEvidence()
+    evidence.add(box_texts(box, int(base)), None, None)
+    assert reads_as_zero(box, int(base)) == evidence.zero
+
+
 def test_whole_numbers_are_written_without_a_fraction() -> None:
     assert box_texts(Box(0.0, 9.0, 10.0, 1.5), 1) == ("1", "10", "10", "10.5")
 
@@ -886,6 +898,86 @@ def test_deleting_an_object_renumbers_the_pixels_of_the_others(devkit: Path, tmp
     assert np.array_equal(map_pixels(fitted.record.maps["objects"]), expected)
 
 
+def three_of_four(root: Path, boxes: list[str]) -> Path:
+    """A set of objects with those corners, and of an object PNG that has three squares beside each other."""
+    pixels = np.zeros((10, 30), np.uint8)
+    for number in (1, 2, 3):
+        pixels[2:8, 10 * number - 8 : 10 * number - 2] = number
+    save_p(root / "SegmentationObject" / "a.png", pixels)
+    save_p(root / "SegmentationClass" / "a.png", np.where(pixels > 0, 1, 0).astype(np.uint8))
+    corners = [zip(("xmin", "ymin", "xmax", "ymax"), box.split(), strict=True) for box in boxes]
+    texts = ["".join(f"<{tag}>{text}</{tag}>" for tag, text in box) for box in corners]
+    objects = "".join(f"<object><name>cat</name><bndbox>{text}</bndbox></object>" for text in texts)
+    size = "<size><width>30</width><height>10</height></size>"
+    put(root / "Annotations" / "a.xml", f"<annotation>{size}{objects}</annotation>")
+    put(root / "labelmap.txt", "background:0,0,0::\ncat:128,0,0::\n")
+    return root
+
+
+SQUARES = ["3 3 8 8", "13 3 18 8", "23 3 28 8"]  # where the pixels are
+NEW = "10 1 12 10"
+BY_NUMBER = "objects-by-number.txt"
+CORNER = "<xmin>400</xmin><ymin>300</ymin><xmax>401</xmax><ymax>301</ymax>"
+
+
+@pytest.mark.parametrize(
+    ("boxes", "owned", "told"),
+    [
+        ([NEW, *SQUARES], [None, 1, 2, 3], "taken for those of object 2 (value 1), 3 (value 2), 4 (value 3)"),
+        ([SQUARES[0], NEW, *SQUARES[1:]], [1, None, 2, 3], "taken for those of object 3 (value 2), 4"),
+        ([*SQUARES, NEW], [1, 2, 3, None], ""),
+        ([SQUARES[0], SQUARES[1], SQUARES[1], SQUARES[2]], [1, 2, 3, None], "of several; taken by number"),
+        (["1 1 30 10", *SQUARES[:2], NEW], [1, 2, 3, None], ""),  # the boxes have no better place
+        (SQUARES[:2], [1, 2], "SegmentationObject has values without an object: 3"),
+    ],
+)
+def test_pixels_follow_their_object_where_boxes_leave_one_way(
+    tmp_path: Path, boxes: list[str], owned: list[int | None], told: str
+) -> None:
+    found = items(three_of_four(tmp_path / "in", boxes))
+    (record,) = [item for item in found if isinstance(item, Record)]
+    shapes = [item.mask.shape if item.kind == "instance" else None for item in record.objects]
+    assert shapes == [None if value is None else Cell("objects", value) for value in owned]
+    findings = [item.message for item in found if isinstance(item, Finding)]
+    assert len(findings) == bool(told) and all(told in message for message in findings)
+    home = rewrite(tmp_path / "in", tmp_path / "out")
+    (again,) = records(home).values()
+    assert same(again, record) and not (home / BY_NUMBER).exists()
+    if "taken for" in told:  # the numbers are right again, and nothing is left to be told
+        assert [item for item in items(home) if isinstance(item, Finding)] == []
+
+
+def test_boxes_that_would_move_pixels_are_written_with_a_list_that_says_so(tmp_path: Path) -> None:
+    source = three_of_four(tmp_path / "in", [NEW, *SQUARES])
+    put(source / BY_NUMBER, "a\n")
+    (record,) = records(source).values()  # the numbers are right: an odd set, but its own
+    assert [item.kind for item in record.objects] == ["instance", "instance", "instance", "box"]
+    assert [item for item in items(source) if isinstance(item, Finding)] == []
+    assert_holds(FORMAT.open(source).header, [record], tmp_path / "out")
+    home = tmp_path / "out" / "VOCdevkit" / "VOC2012"
+    assert (home / BY_NUMBER).read_text() == "a\n"
+    (home / BY_NUMBER).unlink()
+    assert [item.kind for item in records(home)["a.jpg"].objects] == ["box", *["instance"] * 3]
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_an_object_added_between_others_takes_none_of_their_pixels_on_the_way_back(
+    tmp_path: Path, place: int
+) -> None:
+    convert(SAMPLE / "coco", tmp_path / "voc", to="voc")
+    (file,) = (tmp_path / "voc").rglob("Annotations/train/rocket.xml")
+    pieces = file.read_text().split("<object>")
+    pieces.insert(1 + place, pieces[1 + place])
+    pieces[1 + place] = re.sub("<bndbox>.*</bndbox>", f"<bndbox>{CORNER}</bndbox>", pieces[1], flags=re.S)
+    put(file, "<object>".join(pieces))
+    report = convert(tmp_path / "voc", tmp_path / "back", to="coco")
+    assert report.ledger.counts["NOTE01"] == 1
+    (before,) = [r for r in open_dataset(SAMPLE / "coco") if r.image.path == "train/rocket.jpg"]
+    (after,) = [r for r in open_dataset(tmp_path / "back") if r.image.path == "train/rocket.jpg"]
+    assert same(after.model_copy(update={"objects": after.objects[:-1]}), before)
+    assert (after.objects[-1].kind, after.objects[-1].box) == ("box", Box(399, 299, 2, 2))
+
+
 def test_labels_that_the_objects_imply_are_not_said_twice(tmp_path: Path) -> None:
     record = Record(
         image=image(),
@@ -1131,12 +1223,39 @@ def test_bad_ids_are_told_even_where_there_is_no_other(tmp_path: Path) -> None:
     assert "leaves its folder" in str(only_error(tmp_path))
 
 
-def test_a_link_that_leaves_the_folder_is_an_error(tmp_path: Path) -> None:
-    put(tmp_path / "secret.jpg", "x")
+def linked_out(tmp_path: Path, secret: Path) -> Path:
+    """A set whose image is a link to a file beside the set."""
     put(tmp_path / "set" / "Annotations" / "2007_000027.xml", OLD)
     (tmp_path / "set" / "JPEGImages").mkdir()
-    (tmp_path / "set" / "JPEGImages" / "2007_000027.jpg").symlink_to(tmp_path / "secret.jpg")
-    assert "link that leaves its folder" in str(only_error(tmp_path / "set"))
+    (tmp_path / "set" / "JPEGImages" / "2007_000027.jpg").symlink_to(secret)
+    return tmp_path / "set"
+
+
+def test_an_image_behind_a_link_that_leaves_the_folder_is_not_given_away(tmp_path: Path) -> None:
+    Pillow.new("RGB", (48, 50)).save(tmp_path / "secret.jpg")
+    folder = linked_out(tmp_path, tmp_path / "secret.jpg")
+    (record,) = records(folder).values()  # what the annotation says is not behind the link
+    with pytest.raises(ValueError, match=r"leaves its folder; --images-dir .*/set/JPEGImages follows"):
+        FORMAT.open(folder).image_file(record)
+
+
+def test_links_in_a_folder_that_the_user_named_lead_to_images(tmp_path: Path) -> None:
+    Pillow.new("RGB", (48, 50)).save(tmp_path / "real.jpg")
+    folder = linked_out(tmp_path, tmp_path / "real.jpg")
+    reader = FORMAT.open(folder, images_dir=folder / "JPEGImages")
+    (record,) = records(folder).values()
+    assert reader.image_file(record) == folder / "JPEGImages" / "2007_000027.jpg"
+    put(tmp_path / "real.jpg", "root:x:0:0")
+    with pytest.raises(ValueError, match="leads to no readable image"):
+        reader.image_file(record)
+
+
+@pytest.mark.parametrize("folder", ["Annotations", "SegmentationClass"])
+def test_labels_behind_a_link_that_leaves_the_folder_are_an_error(devkit: Path, folder: str) -> None:
+    file = next((devkit / folder).glob("2008_000002.*"))
+    file.rename(devkit.parent.parent / file.name)
+    file.symlink_to(devkit.parent.parent / file.name)
+    assert "is a link that leaves its folder" in str(only_error(devkit))
 
 
 def test_class_lists_that_disagree_are_an_error_of_that_image(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from labelkit.errors import FormatError
+from labelkit.pixels import image_size
 
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
@@ -30,19 +31,50 @@ def safe_path(name: str) -> str:
     return str(path)
 
 
+class OutsideLinkError(ValueError):
+    """A symbolic link leads out of its folder. path: the link."""
+
+    def __init__(self, message: str, path: Path) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 def inside(root: Path, relative: str) -> Path | None:
     """The file at a safe path below root, or None if there is none.
 
-    Raises ValueError where a symbolic link leads out of root.
+    Raises OutsideLinkError (a ValueError) where a symbolic link leads out of root.
     """
     path = root / relative
     if not path.is_file():
         return None
     if not path.resolve().is_relative_to(root.resolve()):
-        raise ValueError(
-            f"{relative!r} is a link that leaves its folder; --images-dir names a folder of images elsewhere"
-        )
+        raise OutsideLinkError(f"{relative!r} is a link that leaves its folder", path)
     return path
+
+
+def image_inside(root: Path, relative: str, named: Path | None) -> Path | None:
+    """The image at a safe path below root, or None if there is none.
+
+    named: the folder of images that the user named. Links below it are followed wherever they lead, but to
+    images only: whoever made them cannot have other files of the user copied.
+    Raises OutsideLinkError (a ValueError) where a link leads out of any other root, ValueError: to no image.
+    """
+    try:
+        return inside(root, relative)
+    except OutsideLinkError as link:
+        if named is None or not root.is_relative_to(named):
+            advice = f"--images-dir {root} follows its links, --images symlink or none copies nothing"
+            raise OutsideLinkError(f"{link}; {advice}", link.path) from None
+        _check_image(link.path, relative)
+        return link.path
+
+
+def _check_image(path: Path, relative: str) -> None:
+    try:
+        if path.stat().st_size:  # an empty one has nothing to tell, and is told later
+            image_size(path)
+    except ValueError as error:
+        raise ValueError(f"{relative!r} is a link that leaves its folder, and leads to {error}") from None
 
 
 def brief(value: object) -> str:

@@ -20,7 +20,7 @@ from labelkit.canonical import decode_record, encode_record, fault
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Tell
 from labelkit.formats import FEATURES, Evidence, Format, Part, Target
-from labelkit.formats._files import BOM, inside, json_fault, regular, safe_path
+from labelkit.formats._files import BOM, image_inside, json_fault, regular, safe_path
 from labelkit.model import Header, Record, SemanticMap
 
 VERSION = 1
@@ -118,7 +118,7 @@ class JsonlReader:
     def image_file(self, record: Record) -> Path | None:
         root = self.path if self.path.is_dir() else self.path.parent
         for folder in [self.images_dir] if self.images_dir else [root / "images", root]:
-            if found := inside(folder, record.image.path):
+            if found := image_inside(folder, record.image.path, self.images_dir):
                 return found
         return None
 

@@ -1,7 +1,8 @@
 """Pascal VOC: XML boxes, two PNGs, and lists of images (FORMATS 2, the development kit of May 2012).
 
-``annotation`` is the XML, ``sets`` the lists, ``maps`` the PNGs, ``names`` the classes, ``layout`` the
-folders; ``read``, ``fit`` and ``write`` join them. Conventions that are ours:
+``annotation`` reads the XML and ``annotate`` writes it, ``corners`` are its boxes; ``sets`` are the lists,
+``maps`` the PNGs, ``pairing`` says whose pixels they are, ``scene`` what becomes of them; ``names`` are the
+classes, ``layout`` the folders; ``read``, ``fit`` and ``write`` join them. Conventions that are ours:
 
 * Boxes start at 1, the official way, unless a box says otherwise or ``base`` is given. A set that was read
   from 0 is written from 0. Where written boxes would speak for the wrong base, ``box-base.txt`` says it.

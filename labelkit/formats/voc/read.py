@@ -12,18 +12,22 @@ from typing import Annotated, Any, Literal
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Part, _files
-from labelkit.formats.voc.annotation import (
-    Base,
-    BaseEvidence,
-    Said,
-    SaidObject,
-    read_annotation,
-    survey,
-)
+from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation, survey
+from labelkit.formats.voc.corners import Base, BaseEvidence
 from labelkit.formats.voc.element import parse
-from labelkit.formats.voc.layout import BASE_FILE, IMAGE_SUFFIXES, Layout, inside, locate, walk
+from labelkit.formats.voc.layout import (
+    BASE_FILE,
+    IMAGE_SUFFIXES,
+    NUMBERS_FILE,
+    Layout,
+    image_inside,
+    inside,
+    locate,
+    walk,
+)
 from labelkit.formats.voc.maps import open_map, values_of
 from labelkit.formats.voc.names import MOST, OFFICIAL, VOID, Entry, colormap, palette, parse_labelmap
+from labelkit.formats.voc.pairing import owned_values
 from labelkit.formats.voc.sets import Sets, implied_values, read_sets
 from labelkit.model import (
     BoundingBox,
@@ -114,6 +118,12 @@ class VocReader:
         return {category.name: index for index, category in enumerate(self.header.categories, 1)}
 
     @cached_property
+    def _by_number(self) -> frozenset[str]:
+        """The ids whose pixels belong to their objects by number, whatever the boxes say."""
+        file = _inside(self.layout.root, NUMBERS_FILE)
+        return frozenset(_files.read_text(file).splitlines()) if file else frozenset()
+
+    @cached_property
     def _listings(self) -> dict[str, dict[str, list[str]]]:
         return {}
 
@@ -142,13 +152,15 @@ class VocReader:
     def image_file(self, record: Record) -> Path | None:
         """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation.
 
-        Raises ValueError where a link leads out of its folder.
+        Raises OutsideLinkError (a ValueError) where a link leads out of any folder but ``images_dir``.
         """
-        return self._image_file(record.image.path)
-
-    def _image_file(self, path: str) -> Path | None:
-        files = (inside(folder, path) for folder in self.layout.images)
+        files = (image_inside(folder, record.image.path, self.images_dir) for folder in self.layout.images)
         return next((file for file in files if file is not None), None)
+
+    def _seen_image(self, path: str) -> Path | None:
+        """Where the image lies, to see whether it is there and its size: any link is followed for that."""
+        files = (folder / path for folder in self.layout.images)
+        return next((file for file in files if file.is_file()), None)
 
     # --- one record ---
 
@@ -158,8 +170,9 @@ class VocReader:
             raise self._sets.faults[id_]
         text, said = self._annotation(id_)
         path = self._image_path(id_, said)
-        maps, owners = self._maps(id_, len(said.objects) if said else 0)
-        strange = [value for value in owners if value > (len(said.objects) if said else 0)]
+        maps, values = self._maps(id_)
+        boxes = [item.box for item in said.objects] if said else []
+        strange = sorted(value for value in values if value > len(boxes))
         if strange:
             numbers = ", ".join(str(value) for value in strange[:5])
             yield Finding(
@@ -168,8 +181,14 @@ class VocReader:
                 f"SegmentationObject has values without an object: {numbers}",
                 count=len(strange),
             )
+        owned = {value: value for value in values}
+        owners = maps.get("objects")
+        if isinstance(owners, InstanceMap) and id_ not in self._by_number:
+            owned, doubt = owned_values(owners, values, boxes)
+            if doubt:
+                yield Finding("NOTE01", path, f"SegmentationObject: {doubt}")
         objects = tuple(
-            _object(item, number, owned=number in owners)
+            _object(item, number, owned.get(number))
             for number, item in enumerate(said.objects if said else (), 1)
         )
         own: dict[str, Any] = {} if text is None else {"xml": text}
@@ -204,12 +223,12 @@ class VocReader:
 
     def _image_path(self, id_: str, said: Said | None) -> str:
         suffix = said.suffix if said else None
-        if said is None and Path(id_).suffix.lower() in IMAGE_SUFFIXES and self._image_file(id_):
+        if said is None and Path(id_).suffix.lower() in IMAGE_SUFFIXES and self._seen_image(id_):
             stem = id_[: id_.rindex(".")]
             if stem in self._stems or stem in self._sets.lines:
                 raise RecordError(id_, f"two ids of one image: {stem!r} and {id_!r}", "ids without a suffix")
             return id_
-        if suffix and self._image_file(id_ + suffix):
+        if suffix and self._seen_image(id_ + suffix):
             return _files.safe_path(id_ + suffix)
         present = self._suffixes(id_)
         if len(present) > 1 and not suffix:
@@ -233,7 +252,7 @@ class VocReader:
     def _image(self, path: str, said: Said | None) -> Image:
         """The image and its size: from the XML, else from the image file where it is there."""
         width, height = (said.width, said.height) if said else (None, None)
-        file = self._image_file(path) if width is None or height is None else None
+        file = self._seen_image(path) if width is None or height is None else None
         if file is not None and file.stat().st_size:
             try:
                 width, height = image_size(file)
@@ -253,7 +272,7 @@ class VocReader:
             if not has_xml or implied.get(name, -1) != values[name]
         )
 
-    def _maps(self, id_: str, objects: int) -> tuple[dict[str, PixelMap], frozenset[int]]:
+    def _maps(self, id_: str) -> tuple[dict[str, PixelMap], frozenset[int]]:
         """The pixel maps of an image, and the values of its objects that occur."""
         classes = _inside(self.layout.root / "SegmentationClass", f"{id_}.png")
         owners = _inside(self.layout.root / "SegmentationObject", f"{id_}.png")
@@ -301,7 +320,8 @@ def _inside(folder: Path, name: str) -> Path | None:
     return file
 
 
-def _object(item: SaidObject, position: int, *, owned: bool) -> Object:
+def _object(item: SaidObject, number: int, value: int | None) -> Object:
+    """An object as the model has it. value: that of its pixels in the object PNG."""
     parts = tuple(
         ObjectPart(name=part.name, box=part.box, raw={"voc": {"index": index}})
         for index, part in enumerate(item.parts)
@@ -314,10 +334,10 @@ def _object(item: SaidObject, position: int, *, owned: bool) -> Object:
         "occluded": item.occluded,
         "difficult": item.difficult,
         "parts": parts or None,
-        "raw": {"voc": {"index": position - 1}},
+        "raw": {"voc": {"index": number - 1}},
     }
-    if owned:
-        return Instance(mask=Mask.of(Cell("objects", position)), **fields)
+    if value is not None:
+        return Instance(mask=Mask.of(Cell("objects", value)), **fields)
     return BoundingBox(**fields)
 
 

@@ -10,11 +10,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from labelkit.errors import DestinationError
-from labelkit.formats.voc.annotation import Base, BaseEvidence, annotation_bytes, box_texts
+from labelkit.formats.voc.annotate import annotation_bytes
+from labelkit.formats.voc.corners import Base, reads_as_zero
 from labelkit.formats.voc.fit import has_xml
-from labelkit.formats.voc.layout import BASE_FILE, DEFAULT_FOLDER, folder_name, id_of
+from labelkit.formats.voc.layout import BASE_FILE, DEFAULT_FOLDER, NUMBERS_FILE, folder_name, id_of
 from labelkit.formats.voc.maps import write_map
 from labelkit.formats.voc.names import colormap, labelmap_text, needs_labelmap, palette
+from labelkit.formats.voc.pairing import is_misleading
 from labelkit.formats.voc.sets import FOLDERS, VALUES, ClassList, Standing, implied_values, list_texts
 from labelkit.model import Header, Record
 
@@ -39,12 +41,14 @@ def create_set(
 
 
 class _Piece(msgspec.Struct):
-    """What ``finish`` needs to know of a part."""
+    """What ``finish`` needs to know of a part.
+
+    zero: whether a box of it speaks for base 0. misleading: the ids whose boxes speak for the wrong pixels.
+    """
 
     standings: list[Standing]
-    boxes: bool = False
+    misleading: list[str]
     zero: bool = False
-    edge: bool = False
 
 
 class VocWriter:
@@ -69,30 +73,28 @@ class VocWriter:
 
     def write(self, part: int, records: Iterable[Record]) -> None:
         """Write the annotations and the PNGs of a part."""
-        piece = _Piece([])
-        evidence = BaseEvidence()
+        piece = _Piece([], [])
         for record in records:
             id_ = _checked_id(record.image.path)
-            self._write_annotation(id_, record, evidence)
+            if has_xml(record):
+                self._write_annotation(id_, record)
+                boxes = (item.box for item in record.objects if item.box is not None)
+                piece.zero = piece.zero or any(reads_as_zero(box, self.base) for box in boxes)
             self._write_maps(id_, record)
+            if is_misleading(record):
+                piece.misleading.append(id_)
             piece.standings.append(_standing(id_, record))
-        piece.boxes, piece.zero, piece.edge = evidence.boxes, evidence.zero, evidence.edge
         pieces = self.root / _PIECES
         pieces.mkdir(parents=True, exist_ok=True)
         (pieces / f"{part:08}").write_bytes(msgspec.msgpack.encode(piece))
 
-    def _write_annotation(self, id_: str, record: Record, evidence: BaseEvidence) -> None:
-        if not has_xml(record):
-            return
+    def _write_annotation(self, id_: str, record: Record) -> None:
         own = record.raw.get("voc")
         native = own.get("xml") if isinstance(own, dict) else None
         file = self.home / "Annotations" / f"{id_}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
         text = native if isinstance(native, str) else None
         file.write_bytes(annotation_bytes(record, text, self.base, self.folder))
-        for item in record.objects:
-            if item.box is not None:
-                evidence.add(box_texts(item.box, self.base), record.image.width, record.image.height)
 
     def _write_maps(self, id_: str, record: Record) -> None:
         for name, folder, colours in (
@@ -103,14 +105,16 @@ class VocWriter:
                 write_map(record.maps[name], self.home / folder / f"{id_}.png", colours)
 
     def finish(self) -> None:
-        """Write the lists, labelmap.txt where it is needed, and the base where boxes mislead."""
+        """Write the lists, labelmap.txt where it is needed, and what is true where boxes mislead."""
         pieces = self.root / _PIECES
         standings: list[Standing] = []
-        evidence = BaseEvidence()
+        misleading: list[str] = []
+        zero = False
         for file in sorted(pieces.iterdir()) if pieces.exists() else ():
             piece = msgspec.msgpack.decode(file.read_bytes(), type=_Piece)
             standings += piece.standings
-            evidence.join(BaseEvidence(piece.boxes, piece.zero, piece.edge))
+            misleading += piece.misleading
+            zero = zero or piece.zero
         _refuse_collisions(standings)
         for folder in ("Annotations", "ImageSets/Main"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
@@ -119,8 +123,10 @@ class VocWriter:
             _write_text(self.home / "ImageSets" / f"{name}.txt", text)
         if needs_labelmap(self.header) or "labelmap" in self.own:
             _write_text(self.home / "labelmap.txt", labelmap_text(self.header))
-        if evidence.base != self.base:
+        if zero is (self.base == 1):  # a reader would take the boxes for those of the other base
             _write_text(self.home / BASE_FILE, f"{self.base}\n")
+        if misleading:
+            _write_text(self.home / NUMBERS_FILE, "".join(f"{id_}\n" for id_ in misleading))
         shutil.rmtree(pieces, ignore_errors=True)
 
     def _native_lists(self) -> list[ClassList]:
