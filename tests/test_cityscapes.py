@@ -7,26 +7,51 @@ and the official scripts themselves, run here on what labelkit writes.
 import json
 import pickle
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cityscapes_files import (
+    CITY,
+    KINDS,
+    Pixels,
+    assert_same_files,
+    bits,
+    codes,
+    copy_files,
+    files,
+    findings_of,
+    fitted,
+    instance,
+    make,
+    only_error,
+    pixels,
+    polygon,
+    read_all,
+    record_of,
+    records_of,
+    rle_mask,
+    save,
+    semantic_of,
+    shown,
+    stem,
+    there_and_back,
+    write,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as PilImage
 
 from labelkit.canonical import decode_record, encode_record
-from labelkit.errors import BadRecordsError, DestinationError, FormatError, RecordError, UsageError
-from labelkit.findings import Finding
+from labelkit.errors import DestinationError, FormatError, RecordError, UsageError
 from labelkit.formats import Reader
 from labelkit.formats.cityscapes import FORMAT
-from labelkit.formats.cityscapes.scene import state
+from labelkit.formats.cityscapes.scene import semantic_ids
+from labelkit.formats.cityscapes.states import state
 from labelkit.formats.cityscapes.table import TABLE, label_text, official_values, parse_label
-from labelkit.geometry import rle
-from labelkit.loss import fit, fit_header
+from labelkit.loss import fit_header
 from labelkit.model import (
     BoundingBox,
     Category,
@@ -41,18 +66,11 @@ from labelkit.model import (
     Png,
     Polygons,
     Record,
-    Rle,
     SemanticMap,
 )
-from labelkit.pipeline import convert
-from labelkit.pixels import map_pixels, mask_runs
+from labelkit.pixels import map_pixels
 from labelkit.select import Selection
 from labelkit.visible import same
-
-CITY = "val/testcity"
-KINDS = ("polygons", "color", "labelIds", "instanceIds", "labelTrainIds", "instanceTrainIds")
-Pixels = np.ndarray[Any, Any]
-
 
 # --- help for the tests ------------------------------------------------------------------------------------
 
@@ -60,145 +78,6 @@ Pixels = np.ndarray[Any, Any]
 @pytest.fixture
 def golden(corpus: Path) -> Path:
     return corpus / "cityscapes-golden"
-
-
-def read_all(path: Path, **options: Any) -> list[Any]:
-    reader = FORMAT.open(path, **options)
-    return [item for part in reader.parts() for item in reader.read(part)]
-
-
-def records_of(items: list[Any]) -> list[Record]:
-    errors = [item for item in items if isinstance(item, RecordError)]
-    assert not errors, errors[0]
-    return [item for item in items if isinstance(item, Record)]
-
-
-def findings_of(items: list[Any]) -> list[Finding]:
-    return [item for item in items if isinstance(item, Finding)]
-
-
-def only_error(path: Path, **options: Any) -> RecordError:
-    errors = [item for item in read_all(path, **options) if isinstance(item, RecordError)]
-    assert len(errors) == 1
-    return errors[0]
-
-
-def fitted(record: Record, ordinal: int = 0, **options: Any) -> tuple[Record, list[Finding]]:
-    """The fitted record; fitting it again, at another place, must change and tell nothing."""
-    target, _ = fit_header(Header(), FORMAT, options)
-    before = record.model_dump_json()
-    result = fit(record, target, ordinal)
-    again = fit(result.record, target, ordinal + 7)
-    assert again.findings == []
-    assert again.record == result.record
-    assert record.model_dump_json() == before
-    return result.record, result.findings
-
-
-def codes(findings: list[Finding]) -> dict[str, int]:
-    return dict(Counter(item.code for item in findings))
-
-
-def write(root: Path, records: list[Record]) -> Path:
-    root.mkdir(parents=True)
-    writer = FORMAT.create(root, Header())
-    writer.write(0, records)
-    writer.finish()
-    return root
-
-
-def there_and_back(tmp_path: Path, record: Record, **options: Any) -> Record:
-    root = write(tmp_path / f"out{len(list(tmp_path.iterdir()))}", [record])
-    (back,) = records_of(read_all(root, **options))
-    return back
-
-
-def copy_files(source: Path, target: Path, keep: Callable[[str], bool]) -> Path:
-    for file in sorted(source.rglob("*_gtFine_*")):
-        if keep(file.name):
-            place = target / file.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, place)
-    return target
-
-
-def files(root: Path) -> dict[str, Path]:
-    return {file.relative_to(root).as_posix(): file for file in sorted(root.rglob("*_gtFine_*"))}
-
-
-def pixels(file: Path) -> tuple[str, Pixels]:
-    with PilImage.open(file) as image:
-        return image.mode, np.array(image)
-
-
-def assert_same_files(one: Path, other: Path) -> None:
-    """Equal JSON with keys in equal order and equal tokens, and PNGs of equal mode and pixels."""
-    ours, theirs = files(one), files(other)
-    assert list(ours) == list(theirs)
-    for name, file in ours.items():
-        if name.endswith(".json"):
-            tokens = [
-                json.loads(x.read_text(), parse_float=str, parse_int=str, object_pairs_hook=list)
-                for x in (file, theirs[name])
-            ]
-            assert tokens[0] == tokens[1], name
-        else:
-            (mode, painted), (expected_mode, expected) = pixels(file), pixels(theirs[name])
-            assert mode == expected_mode, name
-            assert np.array_equal(painted, expected), name
-
-
-def stem(root: Path, core: str = "testcity_000000_000019", kind: str = "gtFine") -> str:
-    return f"{root}/{kind}/{CITY}/{core}_{kind}_"
-
-
-def make(root: Path, objects: list[Any], width: int = 8, height: int = 6, **rest: Any) -> Path:
-    """A set of one polygons.json."""
-    file = Path(stem(root) + "polygons.json")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({"imgHeight": height, "imgWidth": width, "objects": objects, **rest}))
-    return root
-
-
-def polygon(label: str, x: int, y: int, w: int, h: int, **rest: Any) -> dict[str, Any]:
-    """A polygon that the official rule paints as this box."""
-    return {"label": label, "polygon": [[x, y], [x + w - 1, y], [x + w - 1, y + h], [x, y + h]], **rest}
-
-
-def save(root: Path, kind: str, values: Pixels) -> None:
-    dtype = np.uint16 if kind.startswith("instance") else np.uint8
-    file = Path(stem(root) + f"{kind}.png")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    PilImage.fromarray(values.astype(dtype)).save(file)
-
-
-def bits(text: str) -> Pixels:
-    return np.array([[char == "#" for char in row] for row in text.split()])
-
-
-def rle_mask(mask: Pixels) -> Mask:
-    return Mask.of(Rle(mask.shape, rle.encode_text(rle.encode_mask(mask))))
-
-
-def instance(category: str, mask: Pixels, **rest: Any) -> Instance:
-    return Instance(category=category, mask=rle_mask(mask), **rest)
-
-
-def record_of(*objects: Any, shape: tuple[int, int] = (6, 8), **rest: Any) -> Record:
-    image = Image(path="photos/one.jpg", width=shape[1], height=shape[0])
-    return Record(image=image, objects=objects, **rest)
-
-
-def shown(record: Record, position: int) -> Pixels:
-    item = record.objects[position]
-    assert isinstance(item, Instance) and record.image.height and record.image.width
-    return rle.decode_mask(mask_runs(record, item.mask), record.image.height, record.image.width)
-
-
-def semantic_of(values: Pixels, classes: dict[int, str], ignore: int | None = None) -> SemanticMap:
-    layers = tuple(Layer(value=int(v), mask=rle_mask(values == v)) for v in np.unique(values) if v)
-    source = Layers(height=values.shape[0], width=values.shape[1], layers=layers)
-    return SemanticMap(source=source, classes=classes, ignore=ignore)
 
 
 @pytest.fixture
@@ -331,19 +210,6 @@ def test_every_subset_says_the_same_of_the_pixels(golden: Path, tmp_path: Path) 
                 kind,
                 one.image.path,
             )
-
-
-@pytest.mark.parametrize("kind", ["TrainIds", "color"])
-def test_what_only_train_ids_or_colours_say_is_refused_and_never_overwritten(
-    golden: Path, tmp_path: Path, kind: str
-) -> None:
-    source = copy_files(golden, tmp_path / "in", lambda name: "000000" in name and kind in name)
-    (error,) = read_all(source)
-    assert isinstance(error, RecordError)
-    assert "cannot be read back" in str(error)
-    with pytest.raises(BadRecordsError):
-        convert(source, tmp_path / "out", to="cityscapes")
-    assert not (tmp_path / "out").exists()
 
 
 def test_unknown_keys_number_tokens_and_the_order_of_keys_come_back(tmp_path: Path) -> None:
@@ -802,6 +668,30 @@ def test_a_semantic_map_becomes_polygons_below_the_objects(tmp_path: Path) -> No
     assert same(record, back)
     _, written = pixels(next((tmp_path / "out0").rglob("*_labelIds.png")))
     assert np.array_equal(written, expected)
+
+
+@pytest.mark.parametrize("inner", ["building", None])
+def test_by_the_pillow_rule_a_region_does_not_cover_what_it_encloses(
+    tmp_path: Path, inner: str | None
+) -> None:
+    values = np.full((10, 12), 1)
+    values[1:-1, 1:-1] = 2  # more pixels than the ring around them
+    classes = {1: "road"} | ({2: inner} if inner else {})
+    source = record_of(shape=values.shape, maps={"semantic": semantic_of(values, classes)})
+    record, findings = fitted(source, raster="pillow")
+    wrong = int(np.count_nonzero(semantic_ids(record) != semantic_ids(source)))
+    told = [item.message.split()[0] for item in findings if item.code == "LOS202"]
+    assert told == ([str(wrong)] if wrong else [])
+    assert wrong == 0 or inner is None  # a hole that nothing is painted into may be filled
+    assert same(record, there_and_back(tmp_path, record, raster="pillow"))
+
+
+def test_by_the_pillow_rule_regions_that_touch_at_corners_are_drawn_apart(tmp_path: Path) -> None:
+    source = record_of(maps={"semantic": semantic_of(np.eye(6, 8), {1: "road"})})
+    record, findings = fitted(source, raster="pillow")
+    assert {item.code: item.count for item in findings} == {"LOS204": 1, "LOS304": 6}
+    assert (semantic_ids(record) == 7 * np.eye(6, 8)).all()
+    assert same(record, there_and_back(tmp_path, record, raster="pillow"))
 
 
 def test_a_panoptic_map_serves_where_there_is_no_semantic_one() -> None:

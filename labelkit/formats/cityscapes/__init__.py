@@ -16,7 +16,9 @@ from typing import Annotated, get_args
 from labelkit.errors import UsageError
 from labelkit.formats import Evidence, Format
 from labelkit.formats.cityscapes.fit import adjust, adjust_header
-from labelkit.formats.cityscapes.read import CityscapesReader, Truth, TypeOption, type_by_files
+from labelkit.formats.cityscapes.frame import Truth
+from labelkit.formats.cityscapes.layout import TypeOption, type_by_files
+from labelkit.formats.cityscapes.read import CityscapesReader
 from labelkit.formats.cityscapes.scene import Rule
 from labelkit.formats.cityscapes.table import IMAGES, NAME, TYPES
 from labelkit.formats.cityscapes.write import CityscapesWriter, Files
@@ -44,13 +46,19 @@ def open_dataset(
     *,
     images_dir: Path | None = None,
     type: Annotated[TypeOption, "Which annotations; auto reads gtFine where both are there."] = "auto",
-    truth: Annotated[Truth, "Who is right where PNGs and polygons disagree."] = "png",
-    raster: Annotated[Rule, "Paint polygons as the official PNGs, or as today's Pillow."] = "official",
+    truth: Annotated[
+        Truth, "Who is right where PNGs and polygons disagree; polygons are then painted by the raster."
+    ] = "png",
+    raster: Annotated[
+        Rule,
+        "Paint polygons as the official PNGs, or as today's Pillow. PNGs that show the other rule win,"
+        " unless truth is polygons.",
+    ] = "official",
 ) -> CityscapesReader:
     """Open a data set.
 
     Args: type: which folder. truth: who is right where PNGs and polygons disagree. raster: the rule that
-        polygons are painted by; the other one is tried where only that gives the PNGs.
+        polygons are painted by; where the PNGs are the truth, the other one if only that gives them.
     Raises: FormatError: no such folder. UsageError: no such option.
     """
     return CityscapesReader(path, images_dir, type, truth, raster)
@@ -61,7 +69,11 @@ def create(
     header: Header,
     *,
     raster: Rule = "official",
-    files: Annotated[Files, "Write the files that the source had, or all six of every frame."] = "native",
+    files: Annotated[
+        Files,
+        "Write the files that the source had, or all six of every frame: PNGs painted from polygons (by the"
+        " raster), polygons drawn around the PNGs.",
+    ] = "native",
 ) -> CityscapesWriter:
     """Write a data set.
 

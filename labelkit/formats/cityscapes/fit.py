@@ -7,39 +7,33 @@ them. Then the PNGs are exactly the rendering of the polygons, as they are in th
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from labelkit.findings import Tell
 from labelkit.formats import Target
+from labelkit.formats.cityscapes.ground import Ground
+from labelkit.formats.cityscapes.names import named
+from labelkit.formats.cityscapes.outline import Piece, traced, window
 from labelkit.formats.cityscapes.scene import (
     OBJECTS,
-    PANOPTIC,
     SEMANTIC,
     Rule,
-    cell_values,
     is_painted,
-    mapped,
     native_polygon,
-    ring_mask,
     ring_points,
     scene_layers,
-    state,
 )
+from labelkit.formats.cityscapes.states import state
 from labelkit.formats.cityscapes.table import (
-    BY_ID,
     BY_NAME,
     CATEGORIES,
     CLASSES,
-    IMAGES,
     NAME,
     PER_CLASS,
-    UNSPLIT,
     can_be_crowd,
     label_text,
     native,
@@ -57,10 +51,7 @@ from labelkit.model import (
     Record,
     SemanticMap,
 )
-from labelkit.pixels import Counts, Labels, map_pixels, mask_runs, shape_runs
-
-_FRAME = "000019"  # the labelled frame of each official sequence of thirty
-_NAME = re.compile(rf"(?P<city>[^_/]+)_[0-9]{{6}}_[0-9]{{6}}_{IMAGES}\.[A-Za-z]+")
+from labelkit.pixels import Counts, mask_runs, shape_runs
 
 
 def adjust_header(header: Header, options: Mapping[str, Any], tell: Tell) -> Header:
@@ -80,68 +71,19 @@ def adjust_header(header: Header, options: Mapping[str, Any], tell: Tell) -> Hea
 
 
 def adjust(record: Record, target: Target, ordinal: int, tell: Tell) -> Record:
-    """The nearest record that this format can hold; one that it can hold already is left alone."""
+    """The nearest record that this format can hold; one that it can hold already is left alone.
+
+    But where all files are asked for, PNGs alone are not enough: polygons are drawn around what they show.
+    """
     place = record.image.path
-    record = _named(record, ordinal, tell)
-    if state(record) is not None:
+    record = named(record, ordinal, tell)
+    kind = state(record)
+    lacks_polygons = kind == "pixels" and target.options.get("files") == "all"
+    if kind is not None and not lacks_polygons:
         return record
     if record.image.width is None or record.image.height is None:
         return _without_size(record, place, tell)
     return _Fitting(record, place, target.options.get("raster", "official"), tell).record()
-
-
-# --- names -------------------------------------------------------------------------------------------------
-
-
-def _named(record: Record, ordinal: int, tell: Tell) -> Record:
-    path = record.image.path
-    split = next((name for name in record.splits if _is_folder(name)), None)
-    dropped = [name for name in record.splits if name != split]
-    if dropped:
-        text = f"an image has one split, a folder; {', '.join(repr(name) for name in dropped)} dropped"
-        tell("LOS110", path, text, count=len(dropped))
-    place = PurePosixPath(path)
-    splits = (split,) if split is not None else ()
-    known = native(record.raw).get("path", "")
-    if not _is_place(record, split or UNSPLIT):
-        new = str(PurePosixPath(known).with_suffix(place.suffix)) if known else ""
-        if not _has_place(new, split or UNSPLIT):
-            new = _new_place(place, split, ordinal)
-        tell("LOS204", path, f"becomes {new}")
-        path = new
-    if path == record.image.path and splits == record.splits:
-        return record
-    image = record.image.model_copy(update={"path": path})
-    return record.model_copy(update={"image": image, "splits": splits})
-
-
-def _new_place(place: PurePosixPath, split: str | None, ordinal: int) -> str:
-    """A path in the official layout: the city is the last folder, the sequence the place in the data set."""
-    city = place.parts[-2] if len(place.parts) > 1 else split or "images"
-    city = re.sub(r"[\W_]+", "-", city).strip("-") or "images"
-    return f"{split or UNSPLIT}/{city}/{city}_{ordinal:06}_{_FRAME}_{IMAGES}{place.suffix}"
-
-
-def _is_folder(name: str) -> bool:
-    """Whether a split's name can be a folder, and is read back as that split."""
-    return bool(re.fullmatch(r"[^./\\:\0][^/\\:\0]*", name)) and name != UNSPLIT
-
-
-def _is_place(record: Record, folder: str) -> bool:
-    """Whether the path has the official layout already, or is one that this format has read."""
-    path = record.image.path
-    return _has_place(path, folder) and (_is_official(path) or NAME in record.raw)
-
-
-def _has_place(path: str, folder: str) -> bool:
-    parts = path.split("/")
-    return len(parts) == 3 and parts[0] == folder and _is_folder(parts[1]) and f"_{IMAGES}." in parts[2]
-
-
-def _is_official(path: str) -> bool:
-    _, city, name = path.split("/")
-    match = _NAME.fullmatch(name)
-    return match is not None and match["city"] == city
 
 
 def _without_size(record: Record, place: str, tell: Tell) -> Record:
@@ -153,20 +95,6 @@ def _without_size(record: Record, place: str, tell: Tell) -> Record:
 
 
 # --- the scene ---------------------------------------------------------------------------------------------
-
-
-class _Piece(NamedTuple):
-    """An object on its way into the scene.
-
-    position: its place in the source, for messages. runs: its pixels, before others cover them.
-    known: polygons that may be its outline already. ring: the polygon that was chosen.
-    """
-
-    item: Instance
-    position: int
-    runs: Counts
-    known: tuple[Mask, ...]
-    ring: Mask | None = None
 
 
 class _Fitting:
@@ -184,7 +112,8 @@ class _Fitting:
         """The record as a scene, with everything told that this changed."""
         pieces = self._ordered(self._held())
         pieces = self._outlined(pieces)
-        pieces = [*self._below(pieces), *pieces]
+        ground = Ground(self.source, self.path, self.size, self.rule, self.tell)
+        pieces = [*ground.below(pieces), *pieces]
         objects, rings = [], []
         for number, piece in enumerate(pieces, 1):
             cell = Mask.of(Cell(OBJECTS, number))
@@ -203,7 +132,7 @@ class _Fitting:
 
     # --- which objects -------------------------------------------------------------------------------------
 
-    def _held(self) -> list[_Piece]:
+    def _held(self) -> list[Piece]:
         """The objects that have a place here, with their pixels, in the order of the source."""
         pieces, uncrowded = [], 0
         numbered: dict[str, int] = {}
@@ -224,7 +153,7 @@ class _Fitting:
             self.tell("LOS115", self.path, text, count=uncrowded)
         return pieces
 
-    def _piece(self, item: Object, position: int) -> _Piece | None:
+    def _piece(self, item: Object, position: int) -> Piece | None:
         if item.category not in BY_NAME:
             self._told("LOS104", position, f"class {item.category!r} is not in the table of Cityscapes")
             return None
@@ -241,7 +170,7 @@ class _Fitting:
         if not rle.area(runs) and not known:
             self._told("LOS101", position, "no pixel to draw a polygon around")
             return None
-        return _Piece(item, position, runs, known)
+        return Piece(item, position, runs, known)
 
     def _plain(self, item: Instance, position: int) -> Instance:
         """The object without what no polygon says."""
@@ -273,25 +202,25 @@ class _Fitting:
                 known += [mask for mask in layers if isinstance(mask.shape, Polygons)]
         return tuple(known)
 
-    def _plate(self, item: Instance, position: int, runs: Counts) -> _Piece | None:
+    def _plate(self, item: Instance, position: int, runs: Counts) -> Piece | None:
         """A license plate: a polygon that is never painted, so that its pixels are the car's."""
         nothing = np.array([int(runs.sum())], dtype=np.int64)
         if native_polygon(item) is not None and not rle.area(runs):
-            return _Piece(item, position, nothing, ())
+            return Piece(item, position, nothing, ())
         if not rle.area(runs):
             self._told("LOS101", position, "no pixel to draw a polygon around")
             return None
         text = f"{item.category} is never painted: {rle.area(runs)} pixels are others' or nobody's"
         self._told("LOS202", position, text)
-        self._tell_outline(_Piece(item, position, runs, ()))
-        points = ring_points(_traced(runs, self.size, self.rule))
+        self._tell_outline(Piece(item, position, runs, ()))
+        points = ring_points(traced(runs, self.size, self.rule))
         poly = {"label": label_text(item.category, item.crowd), "polygon": points}
         raw = {**item.raw, NAME: {"text": msgspec.json.encode(poly).decode()}}
-        return _Piece(item.model_copy(update={"raw": raw}), position, nothing, ())
+        return Piece(item.model_copy(update={"raw": raw}), position, nothing, ())
 
     # --- their order and their polygons --------------------------------------------------------------------
 
-    def _ordered(self, pieces: list[_Piece]) -> list[_Piece]:
+    def _ordered(self, pieces: list[Piece]) -> list[Piece]:
         """Paint order: as it was if nothing overlaps, else crowds first and smaller ones on top."""
         if not pieces or sum(rle.area(p.runs) for p in pieces) == rle.area(
             rle.union([p.runs for p in pieces])
@@ -308,7 +237,7 @@ class _Fitting:
             )
         return ordered
 
-    def _outlined(self, pieces: list[_Piece]) -> list[_Piece]:
+    def _outlined(self, pieces: list[Piece]) -> list[Piece]:
         """The pieces with polygons that paint their pixels: known ones where these still do, else traced.
 
         From the top down, for what a polygon shows depends on those above it only.
@@ -318,7 +247,7 @@ class _Fitting:
         )
         nothing = np.array([self.size[0] * self.size[1]], dtype=np.int64)
         covered = nothing
-        outlined: list[_Piece] = []
+        outlined: list[Piece] = []
         for number, piece in reversed(list(enumerate(pieces, 1))):
             if not is_painted(piece.item.category):
                 outlined.append(piece)
@@ -331,7 +260,7 @@ class _Fitting:
                 outlined.append(piece._replace(runs=runs))
         return outlined[::-1]
 
-    def _with_ring(self, piece: _Piece, covered: Counts, visible: Counts) -> tuple[_Piece, Counts]:
+    def _with_ring(self, piece: Piece, covered: Counts, visible: Counts) -> tuple[Piece, Counts]:
         """The piece with a polygon, and its pixels; without one where no polygon could leave it hidden."""
         for ring in piece.known:
             runs = shape_runs(ring, *self.size, self.rule)
@@ -340,21 +269,21 @@ class _Fitting:
         if not rle.area(piece.runs):
             self._told("LOS101", piece.position, "it shows no pixel, and its polygon would show some")
             return piece, piece.runs
-        ring = _traced(piece.runs, self.size, self.rule)
+        ring = traced(piece.runs, self.size, self.rule)
         self._tell_outline(piece)
         return piece._replace(ring=ring), shape_runs(ring, *self.size, self.rule)
 
-    def _tell_outline(self, piece: _Piece) -> None:
+    def _tell_outline(self, piece: Piece) -> None:
         source = self.source.objects[piece.position - 1]
         if isinstance(source, Instance) and isinstance(source.mask.shape, Polygons):
             self._told("LOS201", piece.position, "the outline was drawn anew around the pixels")
         else:
             self._told("LOS304", piece.position, "the outline was drawn around the pixels")
-        parts = len(trace.components(_window(piece.runs, self.size[0])[0]))
+        parts = len(trace.components(window(piece.runs, self.size[0])[0]))
         if parts > 1:
             self._told("LOS209", piece.position, f"{parts} parts became one polygon")
 
-    def _tell_pixels(self, piece: _Piece, visible: Counts, shown: Counts) -> None:
+    def _tell_pixels(self, piece: Piece, visible: Counts, shown: Counts) -> None:
         own, seen = rle.area(piece.runs), rle.area(visible)
         if seen < own:
             text = f"{own - seen} of {own} pixels are under other objects (IoU {seen / own:.4f})"
@@ -365,90 +294,6 @@ class _Fitting:
             text = f"{wrong} pixels differ, no polygon of the {self.rule} rule has this shape"
             self._told("LOS202", piece.position, f"{text} (IoU {both / (both + wrong):.4f})")
 
-    # --- what the semantic map says beyond the objects -----------------------------------------------------
-
-    def _below(self, pieces: list[_Piece]) -> list[_Piece]:
-        """Polygons below the objects for what the semantic map says of pixels that no object has."""
-        said = self._said()
-        ids = np.array([0, *(BY_NAME[piece.item.category].id for piece in pieces)], dtype=np.int32)
-        painted = [(k, p.runs) for k, p in enumerate(pieces, 1) if is_painted(p.item.category)]
-        owners = rle.paint(painted, *self.size)
-        if said is None:
-            self.tell("LOS302", f"{self.path}:{SEMANTIC}", "made from the objects, painted in order")
-            return []
-        self._tell_conflicts(said, ids[owners], owners)
-        derived = []
-        free = np.where(owners == 0, said, 0)
-        for number in cell_values(free):
-            if number:
-                derived += self._regions(BY_ID[number].name, free == number)
-        return sorted(derived, key=lambda piece: -rle.area(piece.runs)) if self.rule == "pillow" else derived
-
-    def _said(self) -> Labels | None:
-        """labelIds as the source's semantic map gives them, 0 where it says nothing; None without a map."""
-        maps = {name: item for name, item in self.source.maps.items() if isinstance(item, SemanticMap)}
-        chosen = SEMANTIC if SEMANTIC in maps else PANOPTIC if PANOPTIC in maps else None
-        for name, item in self.source.maps.items():
-            if name != chosen and isinstance(item, SemanticMap):
-                self.tell("LOS103", f"{self.path}:{name}", "one semantic map has a place, and another has it")
-        if chosen is None:
-            return None
-        item = maps[chosen]
-        place = f"{self.path}:{chosen}"
-        if chosen == PANOPTIC:
-            self.tell("LOS103", place, "panoptic segments have no place; their classes are kept")
-            self.tell("LOS302", f"{self.path}:{SEMANTIC}", "made from the panoptic segments")
-        pixels = map_pixels(item)
-        if pixels.shape != self.size:
-            raise ValueError(
-                f"map {chosen!r} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the image has not"
-            )
-        counts = cell_values(pixels)
-        if item.ignore is not None and item.ignore in counts:
-            text = f"{counts[item.ignore]} pixels to be ignored become unlabelled"
-            self.tell("LOS205", place, text)
-        table = {}
-        for value, name in item.classes.items():
-            if value == item.ignore or value not in counts:
-                continue
-            if name in BY_NAME and is_painted(name):
-                table[value] = BY_NAME[name].id
-            else:
-                text = "is never painted" if name in BY_NAME else "is not in the table of Cityscapes"
-                self.tell("LOS104", place, f"class {name!r} {text}: {counts[value]} pixels become unlabelled")
-        return mapped(pixels, table)
-
-    def _tell_conflicts(self, said: Labels, painted: Labels, owners: Labels) -> None:
-        place = f"{self.path}:{SEMANTIC}"
-        against = int(np.count_nonzero((owners > 0) & (said != 0) & (said != painted)))
-        if against:
-            text = f"{against} pixels have another class than the object that owns them; the object's counts"
-            self.tell("LOS112", place, text)
-        added = int(np.count_nonzero((said == 0) & (painted != 0)))
-        if added:
-            self.tell(
-                "LOS302", place, f"{added} unlabelled pixels have the class of the object that owns them"
-            )
-
-    def _regions(self, name: str, where: Any) -> list[_Piece]:
-        """A polygon for every connected region of a class."""
-        crowd = True if BY_NAME[name].has_instances else None
-        empty = Mask.of(Cell(OBJECTS, 0))
-        pieces, wrong = [], 0
-        for runs in trace.components(where):
-            ring = _traced(runs, self.size, self.rule)
-            if self.rule == "pillow":
-                shown = shape_runs(ring, *self.size, self.rule)
-                wrong += rle.area(rle.minus(shown, runs)) + rle.area(rle.minus(runs, shown))
-            item = Instance(category=name, crowd=crowd, mask=empty)
-            pieces.append(_Piece(item, 0, runs, (), ring))
-        text = f"{len(pieces)} polygons of {label_text(name, crowd)!r} drawn around its pixels"
-        self.tell("LOS304", f"{self.path}:{SEMANTIC}", text, count=len(pieces))
-        if wrong:
-            text = f"{wrong} pixels of {name!r} differ; polygons of the {self.rule} rule have no holes"
-            self.tell("LOS202", f"{self.path}:{SEMANTIC}", text)
-        return pieces
-
 
 def _raw_of_scene(raw: dict[str, Any]) -> dict[str, Any]:
     """Native text of a record that has become a scene: without its polygons it would not be one."""
@@ -456,20 +301,3 @@ def _raw_of_scene(raw: dict[str, Any]) -> dict[str, Any]:
     if not own or "polygons" in own.get("files", ()):
         return raw
     return {**raw, NAME: {key: value for key, value in own.items() if key != "files"}}
-
-
-def _window(runs: Counts, height: int) -> tuple[rle.Mask, int, int]:
-    """The pixels of a mask within its extent, and the x and y of that."""
-    x, y, w, h = rle.extent(runs, height)
-    edges = np.cumsum(rle.canonical(runs))[:-1] - x * height
-    columns = rle.decode_mask(rle.from_edges(edges, w * height), height, w)
-    return columns[y : y + h], x, y
-
-
-def _traced(runs: Counts, size: tuple[int, int], rule: Rule) -> Mask:
-    """One polygon that a rule paints to these pixels: exactly (official), or nearly (pillow)."""
-    window, x, y = _window(runs, size[0])
-    draw = trace.official_polygon_of if rule == "official" else trace.pillow_polygon_of
-    points = draw(window)
-    # An x of -1 is outside every window and must stay outside the image (see official_polygon_of).
-    return ring_mask([(px + x if px >= 0 else px, py + y) for px, py in points.tolist()])

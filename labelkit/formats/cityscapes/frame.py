@@ -10,80 +10,85 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, Literal, TypeAlias
 
-import msgspec
 import numpy as np
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
-from labelkit.formats._files import decode_json, inside, read_bytes
+from labelkit.formats._files import OutsideLinkError
+from labelkit.formats.cityscapes.document import Document
+from labelkit.formats.cityscapes.files import FrameFiles
+from labelkit.formats.cityscapes.layout import Folder, Frame
+from labelkit.formats.cityscapes.owners import as_rle_layers, owners_of, strays_of
+from labelkit.formats.cityscapes.pngs import (
+    OF_CLASSES,
+    OF_IDS,
+    OF_OBJECTS,
+    TRAIN_KINDS,
+    classes_of,
+    contradictions,
+    first_of,
+    has_alpha,
+    ignored,
+    is_object_value,
+    label_of,
+    shown_as,
+)
 from labelkit.formats.cityscapes.scene import (
     OBJECTS,
     SEMANTIC,
     Poly,
     Rule,
     cell_values,
-    is_object_value,
     is_painted,
     layers_digest,
+    mapped,
     mixed_base,
-    object_values,
     ring_mask,
     scene_layers,
     scene_values,
-    value_classes,
 )
 from labelkit.formats.cityscapes.table import (
+    BY_NAME,
     CLASSES,
     IMAGES,
     NAME,
     PER_CLASS,
-    SUFFIX,
     UNSPLIT,
     class_ids,
     class_of,
     nearest_labels,
     parse_label,
 )
-from labelkit.geometry import rle
 from labelkit.model import (
     Cell,
     Image,
     Instance,
     InstanceMap,
-    Layer,
-    Layers,
     Mask,
     PixelMap,
-    Png,
     Record,
     SemanticMap,
 )
-from labelkit.pixels import Labels, image_size, layer_runs, refuse_huge, rle_mask, source_pixels
+from labelkit.pixels import Labels
 
-if TYPE_CHECKING:
-    from labelkit.formats.cityscapes.read import CityscapesReader
-
+Truth: TypeAlias = Literal["png", "polygons"]
 _NO_CELL = Mask.of(Cell(OBJECTS, 0))  # until an object's place in the list is known
 _MANY = 5  # values that disagree in one image; more are summed up
-
-
-class Frame(NamedTuple):
-    """The files of one image. core: ``<city>_<sequence>_<frame>``; kinds: which files there are."""
-
-    split: str
-    city: str
-    core: str
-    kinds: tuple[str, ...]
 
 
 class FrameReader:
     """What is known of one frame while it is read; ``found`` collects the findings about it."""
 
-    def __init__(self, reader: CityscapesReader, frame: Frame, found: list[Finding]) -> None:
-        self.reader = reader
+    def __init__(
+        self, folder: Folder, truth: Truth, raster: Rule, frame: Frame, found: list[Finding]
+    ) -> None:
+        self.folder = folder
+        self.truth: Truth = truth
+        self.raster: Rule = raster
         self.frame = frame
+        self.files = FrameFiles(folder, frame)
         self.found = found
         self.name = f"{frame.split}/{frame.city}/{frame.core}_{IMAGES}.png"
 
@@ -91,16 +96,18 @@ class FrameReader:
         """The frame's record. Raises LabelkitError or ValueError, with the place, where it has none."""
         self._find_image()
         document = (
-            _Document(self._file("polygons"), self._place("polygons")) if self._has("polygons") else None
+            Document(self.files.file("polygons"), self.files.place("polygons"))
+            if self.files.has("polygons")
+            else None
         )
-        pngs = {kind: self._png(kind) for kind in ("labelIds", "instanceIds") if self._has(kind)}
-        size = self._size(document, pngs)
+        pngs = {kind: self.files.png(kind) for kind in self._read_kinds()}
+        size = self.files.size(document, pngs)
         if document is not None and size is not None:
             objects, maps = self._with_polygons(document, pngs, size)
         else:
             objects, maps = self._only_pngs(pngs)
         own: dict[str, Any] = {
-            "type": self.reader.type,
+            "type": self.folder.type,
             "path": self.name,  # a carrier brings the source's path back, and the next writing needs this one
             "files": list(self.frame.kinds),
         }
@@ -117,126 +124,68 @@ class FrameReader:
 
     # --- files ---------------------------------------------------------------------------------------------
 
-    def _has(self, kind: str) -> bool:
-        return kind in self.frame.kinds
-
-    def _place(self, kind: str) -> str:
-        frame, suffix = self.frame, SUFFIX[kind]
-        kind_of = self.reader.type
-        return f"{kind_of}/{frame.split}/{frame.city}/{frame.core}_{kind_of}_{kind}{suffix}"
-
-    def _file(self, kind: str) -> Path:
-        relative = self._place(kind).partition("/")[2]
-        try:
-            file = inside(self.reader.folder, relative)
-        except ValueError as error:
-            raise RecordError(self._place(kind), str(error)) from None
-        if file is None:
-            raise RecordError(self._place(kind), "the file is gone, or is no file", "a readable file")
-        return file
+    def _read_kinds(self) -> list[str]:
+        """The PNGs that are read: beside polygons those of ids, else one of classes and one of objects."""
+        there = self.frame.kinds
+        if "polygons" in there:
+            return [kind for kind in OF_IDS if kind in there]
+        read = (first_of(OF_CLASSES, there), first_of(OF_OBJECTS, there))
+        return [kind for kind in dict.fromkeys(read) if kind is not None]
 
     def _tell(self, code: str, what: str, message: str, count: int = 1) -> None:
         self.found.append(Finding(code, f"{self.name}{what}", message, count=count))
 
     def _find_image(self) -> None:
         """Let the record's path end as the image does that is there."""
-        file = self.reader.image_file(Record(image=Image(path=self.name)))
+        try:
+            file = self.folder.image(self.name)
+        except OutsideLinkError as link:  # for its suffix any link is followed: nothing is copied
+            file = link.path
         if file is not None:
             self.name = Path(self.name).with_suffix(file.suffix).as_posix()
-
-    def _png(self, kind: str) -> Labels:
-        """The values of a PNG. Raises RecordError where it is none, or has values that mean nothing."""
-        place, file = self._place(kind), self._file(kind)
-        try:
-            pixels = source_pixels(Png(path=str(file.absolute())))
-        except ValueError as error:
-            raise RecordError(place, str(error), "a gray PNG with one whole number a pixel") from None
-        counts = cell_values(pixels)
-        strange = [v for v in counts if not _is_known(kind, v)]
-        if strange:
-            raise RecordError(
-                place,
-                f"value {strange[0]} ({counts[strange[0]]} pixels) is in no row of the label table",
-                "ids 0 to 33"
-                if kind == "labelIds"
-                else "a class id, or id x 1000 + number of a class with instances",
-                f"{len(strange)} such values" if len(strange) > 1 else "",
-            )
-        return pixels
-
-    def _size(self, document: _Document | None, pngs: dict[str, Labels]) -> tuple[int, int] | None:
-        """Height and width, which all files must share; None where a document without objects has none."""
-        sizes = {kind: pixels.shape for kind, pixels in pngs.items()}
-        if document is not None and (document.size is not None or document.polys):
-            sizes = {"polygons": document.size or (0, 0), **sizes}
-        for kind in self.frame.kinds:
-            if kind not in sizes and kind != "polygons" and (document is None or document.size):
-                width, height = self._stated_size(kind)
-                sizes[kind] = (height, width)
-        if not sizes:
-            return None
-        first = next(iter(sizes))
-        height, width = (int(number) for number in sizes[first])
-        if not height or not width:
-            raise RecordError(
-                self._place(first), f"the size {width} x {height}", "a width and a height of 1 or more"
-            )
-        for kind, other in sizes.items():
-            if other != sizes[first]:
-                raise RecordError(
-                    self._place(kind),
-                    f"{other[1]} x {other[0]} pixels",
-                    f"{width} x {height} as in {self._place(first)}",
-                )
-        return height, width
-
-    def _stated_size(self, kind: str) -> tuple[int, int]:
-        try:
-            return image_size(self._file(kind))
-        except ValueError as error:
-            raise RecordError(self._place(kind), str(error), "a PNG") from None
 
     # --- only PNGs -----------------------------------------------------------------------------------------
 
     def _only_pngs(self, pngs: dict[str, Labels]) -> tuple[list[Instance], dict[str, PixelMap]]:
-        lost = [kind for kind in self.frame.kinds if kind != "polygons"] if not pngs else []
-        if lost:
-            raise RecordError(
-                self._place(lost[0]),
-                f"only {' and '.join(lost)}, which cannot be read back: classes share colours and train ids",
-                "polygons, labelIds or instanceIds",
-                "bring one of them, or leave the frame out with --on-error skip",
-            )
         maps: dict[str, PixelMap] = {}
         objects: list[Instance] = []
-        if "instanceIds" in pngs:
-            found = cell_values(pngs["instanceIds"])
-            values = [value for value in found if is_object_value(value)]
-            objects = [_from_value(value, Mask.of(Cell(OBJECTS, value))) for value in values]
-            maps[OBJECTS] = InstanceMap(source=self._source("instanceIds"), raw={NAME: {"values": values}})
+        kind = first_of(OF_OBJECTS, pngs)
+        if kind is not None:
+            values = [value for value in cell_values(pngs[kind]) if is_object_value(kind, value)]
+            objects = [_from_value(kind, value, Mask.of(Cell(OBJECTS, value))) for value in values]
+            maps[OBJECTS] = InstanceMap(source=self.files.source(kind), raw={NAME: {"values": values}})
         if pngs:
             maps[SEMANTIC] = self._semantic_png(pngs)
         return objects, maps
 
-    def _source(self, kind: str) -> Png:
-        return Png(path=str(self._file(kind).absolute()))
-
     def _semantic_png(self, pngs: dict[str, Labels]) -> SemanticMap:
-        if "labelIds" in pngs:
-            return SemanticMap(
-                source=self._source("labelIds"), classes=CLASSES, raw={NAME: {"from": "labelIds"}}
-            )
-        values = list(cell_values(pngs["instanceIds"]))
+        kind = first_of(OF_CLASSES, pngs)
+        assert kind is not None
+        own: dict[str, Any] = {"from": kind}
+        values = list(cell_values(pngs[kind]))
+        if kind in OF_OBJECTS:
+            own["values"] = values
+        classes = classes_of(kind, values)
+        if kind in (*TRAIN_KINDS, "color") and self.files.has("color"):
+            own["alpha"] = has_alpha(self.files.file("color"))
+        if kind in TRAIN_KINDS and self.files.has("color"):
+            ids = mapped(pngs[kind], {value: BY_NAME[name].id for value, name in classes.items()})
+            own["strays"] = self._beyond_train_ids(ids, kind)
         return SemanticMap(
-            source=self._source("instanceIds"),
-            classes=value_classes(values),
-            raw={NAME: {"from": "instanceIds", "values": values}},
+            source=self.files.source(kind), classes=classes, ignore=ignored(kind), raw={NAME: own}
         )
+
+    def _beyond_train_ids(self, ids: Labels, kind: str) -> list[list[Any]]:
+        """What the colours say beyond train ids: not read, but kept for the colour file."""
+        colours = self.files.png("color")
+        if differ := contradictions(ids, colours):
+            self._tell("ODD008", ":color", f"color and {kind} differ in {differ} pixels; {kind} won")
+        return strays_of(shown_as("color", ids), colours)
 
     # --- polygons ------------------------------------------------------------------------------------------
 
     def _with_polygons(
-        self, document: _Document, pngs: dict[str, Labels], size: tuple[int, int]
+        self, document: Document, pngs: dict[str, Labels], size: tuple[int, int]
     ) -> tuple[list[Instance], dict[str, PixelMap]]:
         objects = [
             _in_cell(self._object(poly, text, position), k)
@@ -246,12 +195,14 @@ class FrameReader:
             ring_mask(poly.polygon) if is_painted(item.category) else None
             for item, (_, poly, _) in zip(objects, document.polys, strict=True)
         ]
-        scene = self._scene(objects, rings, size, self.reader.raster)
-        if not pngs:
+        scene = self._scene(objects, rings, size, self.raster)
+        others = {} if pngs else self._others()
+        if not pngs and not others:
             return objects, scene
-        scene, values = self._agreeing(scene, objects, rings, size, pngs)
+        scene, values = self._agreeing(scene, objects, rings, size, pngs or others)
+        self._tell_others(values, others)
         shown = pngs.get("instanceIds")
-        is_png_truth = self.reader.truth == "png"
+        is_png_truth = self.truth == "png"
         if shown is not None and not np.array_equal(values, shown):
             self._tell_values(values, shown, objects)
             if is_png_truth:
@@ -269,7 +220,7 @@ class FrameReader:
 
     def _object(self, poly: Poly, text: str, position: int) -> Instance:
         parsed = parse_label(poly.label)
-        place = f"{self._place('polygons')}:objects[{position}]"
+        place = f"{self.files.place('polygons')}:objects[{position}]"
         if parsed is None:
             raise RecordError(place, f"label {poly.label!r}", nearest_labels(poly.label))
         number = len(poly.polygon)
@@ -295,16 +246,37 @@ class FrameReader:
         size: tuple[int, int],
         pngs: dict[str, Labels],
     ) -> tuple[dict[str, PixelMap], Labels]:
-        """The scene by the rule that was asked for, or by the other one if only that gives the PNGs."""
+        """The scene by the rule that was asked for, or by the other one if only that gives the PNGs.
+
+        Where polygons are the truth no PNG says how they are to be painted.
+        """
         values = self._values(scene, objects)
-        if not _agrees(values, pngs):
-            other: Rule = "pillow" if self.reader.raster == "official" else "official"
+        if self.truth == "png" and not _agrees(values, pngs):
+            other: Rule = "pillow" if self.raster == "official" else "official"
             there = self._scene(objects, rings, size, other)
             painted = self._values(there, objects)
             if _agrees(painted, pngs):
                 self._tell("NOTE01", "", f"the PNGs were painted by the {other} rule, so this one is used")
                 return there, painted
         return scene, values
+
+    def _others(self) -> dict[str, Labels]:
+        """The PNGs of train ids and colours beside polygons, as far as they can be compared with these."""
+        others = {}
+        for kind in self.frame.kinds:
+            if kind in (*TRAIN_KINDS, "color"):
+                try:
+                    others[kind] = self.files.png(kind)
+                except RecordError as error:
+                    text = f"{kind} cannot be compared with the polygons, which won: {error.found}"
+                    self._tell("ODD008", f":{kind}", text)
+        return others
+
+    def _tell_others(self, values: Labels, others: dict[str, Labels]) -> None:
+        for kind, pixels in others.items():
+            if differ := int(np.count_nonzero(pixels != shown_as(kind, values))):
+                text = f"{kind} and the polygons, which say more, differ in {differ} pixels; the polygons won"
+                self._tell("ODD008", f":{kind}", text)
 
     def _values(self, scene: dict[str, PixelMap], objects: list[Instance]) -> Labels:
         return scene_values(Record(image=Image(path=self.name), objects=tuple(objects), maps=scene))
@@ -313,7 +285,7 @@ class FrameReader:
         differ = scene != shown
         ours, theirs = cell_values(scene[differ]), cell_values(shown[differ])
         values = sorted({*ours, *theirs} - {0}) or [0]
-        winner = "the PNG" if self.reader.truth == "png" else "the polygons"
+        winner = "the PNG" if self.truth == "png" else "the polygons"
         if len(values) > _MANY:
             text = (
                 f"{len(values)} values of instanceIds differ from the polygons, in {int(differ.sum())} pixels"
@@ -335,13 +307,13 @@ class FrameReader:
     ) -> tuple[list[Instance], dict[str, PixelMap]]:
         shown = pngs["instanceIds"]
         record = Record(image=Image(path=self.name), objects=tuple(objects), maps=scene)
-        owners, added = _owners(record, values, shown)
+        owners, added = owners_of(record, values, shown)
         for value in added:
             number = int(np.count_nonzero(shown == value))
             self._tell("ODD011", f":value {value}", f"{number} pixels of instanceIds, and no polygon")
-        kept = [*objects, *(_from_value(v, _NO_CELL, {"value": v}) for v in added)]
+        kept = [*objects, *(_from_value("instanceIds", v, _NO_CELL, {"value": v}) for v in added)]
         everything = [_in_cell(item, k) for k, item in enumerate(kept, 1)]
-        layers = _as_rle_layers(owners)
+        layers = as_rle_layers(owners)
         own: dict[str, Any] = {
             "objects": len(everything),
             "polygons": len(objects),
@@ -357,24 +329,19 @@ class FrameReader:
                 self._tell("ODD008", ":labelIds", text)
         maps: dict[str, PixelMap] = {OBJECTS: InstanceMap(source=layers), SEMANTIC: semantic}
         plain = Record(image=Image(path=self.name), objects=tuple(everything), maps=maps)
-        own["strays"] = _strays(mixed_base(plain, layers), shown)
+        own["strays"] = strays_of(mixed_base(plain, layers), shown)
         maps[OBJECTS] = InstanceMap(source=layers, raw={NAME: own})
         return everything, maps
 
 
-def _is_known(kind: str, value: int) -> bool:
-    return (value == 0 or value in CLASSES) if kind == "labelIds" else class_of(value) is not None
-
-
 def _agrees(values: Labels, pngs: dict[str, Labels]) -> bool:
-    if "instanceIds" in pngs:
-        return bool(np.array_equal(values, pngs["instanceIds"]))
-    return bool(np.array_equal(class_ids(values), pngs["labelIds"]))
+    kind = first_of(("instanceIds", "labelIds", "instanceTrainIds", "labelTrainIds", "color"), pngs)
+    return kind is not None and bool(np.array_equal(shown_as(kind, values), pngs[kind]))
 
 
-def _from_value(value: int, mask: Mask, own: dict[str, Any] | None = None) -> Instance:
-    """An object that only instanceIds tells of: an instance, or a crowd if the value is a class id."""
-    label = class_of(value)
+def _from_value(kind: str, value: int, mask: Mask, own: dict[str, Any] | None = None) -> Instance:
+    """An object that only a PNG tells of: an instance, or a crowd if the value is that of a class."""
+    label = label_of(kind, value)
     assert label is not None
     crowd = True if value < PER_CLASS else None
     return Instance(category=label.name, crowd=crowd, mask=mask, raw={NAME: own} if own else {})
@@ -382,83 +349,3 @@ def _from_value(value: int, mask: Mask, own: dict[str, Any] | None = None) -> In
 
 def _in_cell(item: Instance, value: int) -> Instance:
     return item.model_copy(update={"mask": Mask.of(Cell(OBJECTS, value))})
-
-
-def _owners(record: Record, scene: Labels, shown: Labels) -> tuple[Labels, list[int]]:
-    """Which object owns each pixel of instanceIds, and the values that no polygon speaks for."""
-    numbers = object_values(record.objects)
-    added = [v for v in cell_values(shown) if is_object_value(v) and v not in numbers]
-    by_value = {v: k for k, v in enumerate(numbers, 1) if v >= PER_CLASS}
-    by_value |= {v: len(record.objects) + k for k, v in enumerate(added, 1)}
-    table = np.zeros(1 << 16, dtype=np.int32)
-    table[list(by_value)] = list(by_value.values())
-    layers = record.maps[OBJECTS].source
-    assert isinstance(layers, Layers)
-    owners: Labels = np.where(scene == shown, source_pixels(layers), table[shown])
-    left = (owners == 0) & (scene != shown)
-    for value in cell_values(shown[left]):
-        same_class = [layer for layer in layers.layers if numbers[layer.value - 1] == value]
-        if value < PER_CLASS and same_class:
-            runs = [(layer.value, layer_runs(layer, layers)) for layer in same_class]
-            over = rle.paint(runs, *shown.shape)
-            owners = np.where(left & (shown == value), over, owners)
-    return owners.astype(np.int32), added
-
-
-def _as_rle_layers(owners: Labels) -> Layers:
-    height, width = owners.shape
-    cells = rle.from_labels(owners)
-    layers = tuple(
-        Layer(value=k, mask=rle_mask(runs, height, width)) for k, runs in sorted(cells.items()) if k
-    )
-    return Layers(height=height, width=width, layers=layers)
-
-
-def _strays(base: Labels, shown: Labels) -> list[list[Any]]:
-    """Where instanceIds differs from what objects and classes give: [value given, value shown, runs]."""
-    both = np.where(base == shown, -1, base.astype(np.int64) * (1 << 16) + shown)
-    return [
-        [code >> 16, code & 0xFFFF, rle.encode_text(runs)]
-        for code, runs in rle.from_labels(both).items()
-        if code >= 0
-    ]
-
-
-class _Document:
-    """A polygons.json: its size, its polygons with their native text, and the rest of it."""
-
-    def __init__(self, file: Path, place: str) -> None:
-        data = read_bytes(file)
-        try:
-            data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise RecordError(f"{place}:byte {error.start}", "not UTF-8", "UTF-8 text") from None
-        keys = decode_json(data, place, dict[str, msgspec.Raw])
-        for key in ("imgHeight", "imgWidth", "objects"):
-            if key not in keys:
-                raise RecordError(place, f"no key {key!r}", "imgHeight, imgWidth and objects")
-        self.size = self._size(keys, place)
-        polys = decode_json(bytes(keys["objects"]), f"{place}:objects", list[Poly])
-        texts = decode_json(bytes(keys["objects"]), f"{place}:objects", list[msgspec.Raw])
-        compact = [msgspec.json.format(bytes(text), indent=-1).decode() for text in texts]
-        numbered = list(zip(range(len(polys)), polys, compact, strict=True))
-        self.polys = [entry for entry in numbered if not entry[1].deleted]
-        self.deleted = [[position, text] for position, poly, text in numbered if poly.deleted]
-        rest = {key: msgspec.Raw(b"[]") if key == "objects" else value for key, value in keys.items()}
-        self.top = msgspec.json.format(msgspec.json.encode(rest), indent=-1).decode()
-
-    @staticmethod
-    def _size(keys: dict[str, msgspec.Raw], place: str) -> tuple[int, int] | None:
-        """Height and width; None for 0 x 0, which is how the official tools write an unknown size."""
-        height, width = (
-            decode_json(bytes(keys[key]), f"{place}:{key}", int) for key in ("imgHeight", "imgWidth")
-        )
-        if height == 0 == width:
-            return None
-        if height < 1 or width < 1:
-            raise RecordError(place, f"the size {width} x {height}", "a width and a height of 1 or more")
-        try:
-            refuse_huge(height, width)
-        except ValueError as error:
-            raise RecordError(place, str(error), "the size of an image") from None
-        return height, width

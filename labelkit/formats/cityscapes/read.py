@@ -1,29 +1,26 @@
-"""Reading Cityscapes: which folder, which frames in it, and where their images are."""
+"""Reading Cityscapes: the frames of a folder, in parts."""
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from labelkit.errors import FormatError, LabelkitError, RecordError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Part
-from labelkit.formats._files import inside
-from labelkit.formats.cityscapes.frame import Frame, FrameReader
+from labelkit.formats.cityscapes.frame import FrameReader, Truth
+from labelkit.formats.cityscapes.layout import Frame, TypeOption, frames_of, open_folder
+from labelkit.formats.cityscapes.pngs import OF_CLASSES, OF_OBJECTS, TRAIN_KINDS, first_of
 from labelkit.formats.cityscapes.scene import Rule
-from labelkit.formats.cityscapes.table import ALL_FILES, CATEGORIES, IMAGES, SUFFIX, TYPES
+from labelkit.formats.cityscapes.table import CATEGORIES
 from labelkit.model import Header, Record
 
-Truth = Literal["png", "polygons"]
-TypeOption = Literal["auto", "gtFine", "gtCoarse"]
-_IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 _PART = 50
-_FILE = re.compile(rf"(?P<core>.+)_(?P<type>{'|'.join(TYPES)})_(?P<kind>{'|'.join(ALL_FILES)})\.(?:json|png)")
 
 
 class CityscapesReader:
@@ -51,23 +48,24 @@ class CityscapesReader:
         self.asked = type
         self.truth: Truth = truth
         self.raster: Rule = raster
-        self.folder, self.type, self._assumed = _annotation_folder(path, type)
+        self.folder, self._assumed = open_folder(path, type, images_dir)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return CityscapesReader, (self.path, self.images_dir, self.asked, self.truth, self.raster)
 
     @cached_property
     def notes(self) -> Sequence[Finding]:
-        """Which type was chosen, and how many files are none of this format's."""
-        _, unread = self._files
-        if not unread:
-            return self._assumed
-        text = f"{len(unread)} files are not understood and left out, such as {unread[0]}"
-        return [*self._assumed, Finding("NOTE01", str(self.folder), text, count=len(unread))]
+        """Which type was chosen, what train ids and colours mean, and which files are not understood."""
+        frames, unread = self._files
+        notes = [*self._assumed, *_unsure(str(self.folder.path), frames)]
+        if unread:
+            text = f"{len(unread)} files are not understood and left out, such as {unread[0]}"
+            notes.append(Finding("NOTE01", str(self.folder.path), text, count=len(unread)))
+        return notes
 
     @cached_property
     def _files(self) -> tuple[list[Frame], list[str]]:
-        return _frames(self.folder, self.type)
+        return frames_of(self.folder.path, self.folder.type)
 
     @property
     def frames(self) -> list[Frame]:
@@ -75,9 +73,9 @@ class CityscapesReader:
         frames, _ = self._files
         if not frames:
             raise FormatError(
-                str(self.folder),
+                str(self.folder.path),
                 "no annotation files",
-                f"<split>/<city>/<city>_<sequence>_<frame>_{self.type}_polygons.json or its PNGs",
+                f"<split>/<city>/<city>_<sequence>_<frame>_{self.folder.type}_polygons.json or its PNGs",
             )
         return frames
 
@@ -95,7 +93,7 @@ class CityscapesReader:
     def _read_frame(self, frame: Frame) -> Iterator[Record | RecordError | Finding]:
         found: list[Finding] = []
         try:
-            yield FrameReader(self, frame, found).record()
+            yield FrameReader(self.folder, self.truth, self.raster, frame, found).record()
         except LabelkitError as error:
             yield RecordError(error.place, error.found, error.expected, error.advice)
         except (ValidationError, ValueError, OSError) as error:
@@ -104,23 +102,21 @@ class CityscapesReader:
 
     def image_file(self, record: Record) -> Path | None:
         """The image: in images_dir, in leftImg8bit beside the annotations, or among them."""
-        path = Path(record.image.path)
-        wanted = [path.suffix, *_IMAGE_SUFFIXES]
-        for root in self.image_roots:
-            for suffix in dict.fromkeys(wanted):
-                try:
-                    if (file := inside(root, path.with_suffix(suffix).as_posix())) is not None:
-                        return file
-                except ValueError as error:
-                    raise RecordError(record.image.path, str(error)) from None
-        return None
+        return self.folder.image(record.image.path)
 
-    @cached_property
-    def image_roots(self) -> list[Path]:
-        """Folders that may hold ``<split>/<city>/…_leftImg8bit.png``."""
-        base = self.images_dir
-        roots = [base / IMAGES, base] if base else [self.folder.parent / IMAGES, self.folder]
-        return [root for root in roots if root.is_dir()]
+
+def _unsure(place: str, frames: Sequence[Frame]) -> list[Finding]:
+    """What is assumed where only train ids or colours are there: they say less than class ids do."""
+    bare = [frame.kinds for frame in frames if "polygons" not in frame.kinds]
+    classes = Counter(first_of(OF_CLASSES, kinds) for kinds in bare)
+    objects = Counter(first_of(OF_OBJECTS, kinds) for kinds in bare)
+    trained = sum(classes[kind] for kind in TRAIN_KINDS)
+    texts = {
+        "classes from train ids only: 255 is every class that is not trained on, and to be ignored": trained,
+        "objects from train ids only: caravans and trailers are none": objects["instanceTrainIds"],
+        "classes from colours only: black, and the grey of pole and polegroup, say none": classes["color"],
+    }
+    return [Finding("NOTE01", place, f"{n} frames have {text}", count=n) for text, n in texts.items() if n]
 
 
 def _first_line(error: Exception) -> str:
@@ -128,49 +124,3 @@ def _first_line(error: Exception) -> str:
         fault = error.errors()[0]
         return f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _annotation_folder(path: Path, wanted: TypeOption) -> tuple[Path, str, list[Finding]]:
-    """The folder to read, its type, and what was assumed. Raises FormatError where there is none."""
-    if not path.is_dir():
-        raise FormatError(str(path), "no such folder", "a Cityscapes folder")
-    here = [name for name in TYPES if (path / name).is_dir()]
-    if not here:
-        name = path.name if path.name in TYPES else type_by_files(path)
-        if name is None or wanted not in ("auto", name):
-            raise FormatError(str(path), f"no {' and no '.join(TYPES)} folder", "a Cityscapes folder")
-        return path, name, []
-    if wanted != "auto":
-        if wanted not in here:
-            raise FormatError(str(path), f"no {wanted} folder", f"--cityscapes-type {here[0]}")
-        return path / wanted, wanted, []
-    notes = []
-    if len(here) > 1:
-        text = f"both {' and '.join(here)} are there; {here[0]} is read (see --cityscapes-type)"
-        notes.append(Finding("NOTE01", str(path), text))
-    return path / here[0], here[0], notes
-
-
-def type_by_files(path: Path) -> str | None:
-    for file in path.glob("*/*/*_gt*_*"):
-        if match := _FILE.fullmatch(file.name):
-            return match["type"]
-    return None
-
-
-def _frames(folder: Path, kind: str) -> tuple[list[Frame], list[str]]:
-    """The frames below a folder, sorted, and the files that belong to none (images apart)."""
-    found: dict[tuple[str, str, str], set[str]] = {}
-    unread = [file.name for file in folder.iterdir() if file.is_file()]
-    for file in folder.glob("*/*/*"):
-        match = _FILE.fullmatch(file.name)
-        if match and match["type"] == kind and file.suffix == SUFFIX[match["kind"]]:
-            key = (file.parent.parent.name, file.parent.name, match["core"])
-            found.setdefault(key, set()).add(match["kind"])
-        elif f"_{IMAGES}." not in file.name:
-            unread.append(file.relative_to(folder).as_posix())
-    frames = [
-        Frame(*key, tuple(name for name in ALL_FILES if name in kinds))
-        for key, kinds in sorted(found.items())
-    ]
-    return frames, sorted(name for name in unread if not name.rpartition("/")[2].startswith("."))

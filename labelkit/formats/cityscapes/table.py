@@ -177,7 +177,8 @@ class _Native(msgspec.Struct):
 
     Of a record: its type, path and files, deleted polygons (position, text), ``top``, the rest of the JSON.
     Of an object: its text and position in the document, or the value that only instanceIds has. Of a map:
-    where it is from, the values that it had, and (state ``mixed``) what tells whether it is unchanged.
+    where it is from, the values that it had, whether its colours have alpha, what one of its files shows
+    beyond it (strays), and (state ``mixed``) what tells whether it is unchanged.
     """
 
     type: Literal["gtFine", "gtCoarse"] = "gtFine"
@@ -189,6 +190,7 @@ class _Native(msgspec.Struct):
     index: int = 0
     value: _Value = 0
     origin: str = msgspec.field(name="from", default="")
+    alpha: bool = True
     values: list[int] = []
     objects: int = 0
     polygons: int = 0

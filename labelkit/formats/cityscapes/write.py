@@ -16,18 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import DestinationError
+from labelkit.formats.cityscapes.pngs import (
+    COLOURS,
+    OF_OBJECTS,
+    TRAIN_KINDS,
+    as_instance_ids,
+    first_of,
+    kind_of,
+    shown_as,
+)
 from labelkit.formats.cityscapes.scene import (
     OBJECTS,
     SEMANTIC,
-    is_scene_semantic,
     mixed_base,
     native_poly,
     ring_mask,
     ring_points,
     scene_values,
     semantic_ids,
-    state,
 )
+from labelkit.formats.cityscapes.states import is_scene_semantic, state
 from labelkit.formats.cityscapes.table import (
     ALL_FILES,
     IMAGES,
@@ -171,11 +179,10 @@ def _native_file(record: Record, kind: str) -> Path | None:
     # A mixed record is one of which nothing was changed, so that all its files are native.
     of_semantic = kind in _OF_SEMANTIC or state(record) == "mixed"
     item = record.maps.get(SEMANTIC if of_semantic else OBJECTS)
-    if item is None or not isinstance(item.source, Png):
+    if item is None or not isinstance(item.source, Png) or kind_of(item.source) is None:
         return None
-    stem, found, _ = item.source.path.rpartition("_labelIds." if of_semantic else "_instanceIds.")
-    file = Path(f"{stem}_{kind}.png")
-    return file if found and file.is_file() else None
+    file = Path(f"{item.source.path.rpartition('_')[0]}_{kind}.png")
+    return file if file.is_file() else None
 
 
 class _Painter:
@@ -200,10 +207,23 @@ class _Painter:
             )
         return self._ids
 
+    def colours(self) -> _Pixels:
+        """color, with what a native file had beyond the classes."""
+        item = self.record.maps[SEMANTIC]
+        own = native(item.raw)
+        if own.get("from") == "color":
+            painted = colours()[source_pixels(item.source)]
+        elif own.get("from") in TRAIN_KINDS:
+            strays = [stray for stray in own.get("strays", ()) if stray[1] < len(COLOURS)]
+            painted = colours()[_with_strays(shown_as("color", self.ids()), strays)]
+        else:
+            painted = colours()[self.ids()]
+        return painted if own.get("alpha", True) else painted[..., :3]
+
 
 _PAINT: dict[str, Callable[[_Painter], _Pixels]] = {
     "labelIds": lambda painter: painter.ids().astype(np.uint8),
-    "color": lambda painter: colours()[painter.ids()],
+    "color": lambda painter: painter.colours(),
     "labelTrainIds": lambda painter: train_ids()[painter.ids()],
     "instanceIds": lambda painter: painter.values().astype(np.uint16),
     "instanceTrainIds": lambda painter: instance_train_ids(painter.values()),
@@ -216,18 +236,25 @@ def _instance_values(record: Record) -> Labels:
         return semantic_ids(record)
     kind = state(record)
     if kind == "pixels":
-        return source_pixels(item.source)
+        numbered = first_of(OF_OBJECTS, native(record.raw)["files"])
+        assert numbered is not None
+        return as_instance_ids(numbered, source_pixels(item.source))
     if kind == "scene":
         return scene_values(record)
     assert isinstance(item.source, Layers)
-    values = mixed_base(record, item.source).copy()
-    for given, shown, runs in native(item.raw).get("strays", ()):
+    return _with_strays(mixed_base(record, item.source), native(item.raw).get("strays", ()))
+
+
+def _with_strays(values: Labels, strays: Iterable[tuple[int, int, str]]) -> Labels:
+    """Values with what a native file showed instead, where they still are what it was compared with."""
+    changed = values.copy()
+    for given, shown, runs in strays:
         try:
             where = rle.decode_mask(rle.decode_text(runs), *values.shape)
         except ValueError:  # not what this format has put there
             continue
-        values[where & (values == given)] = shown
-    return values
+        changed[where & (values == given)] = shown
+    return changed
 
 
 def _save(pixels: _Pixels, target: Path) -> None:
