@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 from labelkit.formats import Evidence, Format
+from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.documents import json_files, looks
 from labelkit.formats.coco.fit import adjust, adjust_header
 from labelkit.formats.coco.native import extras
@@ -49,7 +50,7 @@ def open_coco(
     gt: the document that a list of results was predicted for. roles: read only these documents (comma list
     of instances, keypoints, panoptic, stuff, labels, captions, info).
     """
-    return CocoReader(path, images_dir, gt, roles)
+    return CocoReader(Source(path, images_dir, gt, roles))
 
 
 def create(root: Path, header: Header) -> CocoWriter:

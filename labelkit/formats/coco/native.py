@@ -22,7 +22,7 @@ from typing import Any
 import msgspec
 
 from labelkit.formats._files import safe_path
-from labelkit.model import Box, Category, Header, Mask, Object
+from labelkit.model import Box, Header, Mask, Object
 
 NAME = "coco"
 ROLES = ("instances", "person_keypoints", "panoptic", "stuff", "labels", "captions", "image_info")
@@ -168,27 +168,6 @@ def is_key(value: Any) -> bool:
     return isinstance(value, int | str | float) and not isinstance(value, bool)
 
 
-def category_fields(said: Iterable[CategoryEntry]) -> dict[str, Any]:
-    """The model's fields of a category that several documents describe: the first that says it wins."""
-    fields: dict[str, Any] = {"supercategory": None, "thing": None, "colour": None}
-    for entry in said:
-        if fields["supercategory"] is None and isinstance(entry.supercategory, str):
-            fields["supercategory"] = entry.supercategory
-        if fields["thing"] is None and isinstance(entry.isthing, int) and entry.isthing in (0, 1):
-            fields["thing"] = bool(entry.isthing)
-        if fields["colour"] is None and _is_colour(entry.color):
-            fields["colour"] = tuple(entry.color)
-    return fields
-
-
-def _is_colour(value: Any) -> bool:
-    return (
-        isinstance(value, list)
-        and len(value) == 3
-        and all(type(byte) is int and 0 <= byte <= 255 for byte in value)
-    )
-
-
 # --- entries ---------------------------------------------------------------------------------------------
 
 
@@ -323,75 +302,14 @@ def patched(text: str, changes: Mapping[str, bytes | None]) -> str:
     return msgspec.json.encode(values).decode()
 
 
-# --- categories and documents to write -------------------------------------------------------------------
+def object_tail(values: Mapping[str, Any]) -> str:
+    """A JSON object without its opening brace: ids that only ``finish`` knows are written before it."""
+    return ", ".join(f"{json_text(key)}: {json_text(value)}" for key, value in values.items()) + "}"
 
 
-def home(documents: Sequence[Document], role: str, split: str | None) -> int | Document:
-    """Where new annotations of a role and split go: the number of a document there is, or a new one.
-
-    Where there are only results, new objects are results too.
-    """
-    name = f"annotations/{role}_{split}.json" if split is not None else f"annotations/{role}.json"
-    for number, document in enumerate(documents):
-        if (document.role == role and document.split == split) or document.name == name:
-            return number
-    if role == "instances" and documents and all(document.role == "results" for document in documents):
-        return 0
-    return Document(name, role, split, ())
-
-
-def with_ids(categories: Sequence[Category]) -> tuple[Category, ...]:
-    """The categories, each with an id: its native one, else the next that is free from 1 on."""
-    used = {own_id(category.raw) for category in categories}
-    free = (number for number in range(1, len(categories) + len(used) + 1) if number not in used)
-    return tuple(
-        category
-        if own_id(category.raw) is not None
-        else category.model_copy(update={"raw": {**category.raw, NAME: {"id": next(free), "entries": []}}})
-        for category in categories
-    )
-
-
-def category_entries(category: Category) -> list[Entry]:
-    """The entries of a category, one a document."""
-    return record_entries(category.raw, "entries")
-
-
-def category_ids(categories: Sequence[Category], document: int | None) -> dict[str, Key]:
-    """The id of every category in a document (None: a new one): as that document says, else its own.
-
-    Where two categories claim one id, the later takes the next free number.
-    """
-    ids: dict[str, Key] = {}
-    for category in categories:
-        for entry in category_entries(category):
-            if entry[0] == document:
-                ids[category.name] = category_decoder.decode(entry[2].encode()).id
-    taken = set(ids.values())
-    for category in with_ids(categories):
-        if category.name not in ids:
-            number = own_id(category.raw)
-            if number in taken:
-                number = int(max((n for n in taken if isinstance(n, int | float)), default=0)) + 1
-            ids[category.name] = number
-            taken.add(number)
-    return ids
-
-
-def map_values(categories: Sequence[Category]) -> dict[str, int]:
-    """The value of every category in a painted map: its id where that is a positive integer.
-
-    0 is the ground that nothing is said of, so that a class with id 0 needs another value.
-    """
-    ids = [own_id(category.raw) for category in categories]
-    good = {n: k for k, n in reversed([*enumerate(ids)]) if type(n) is int and 0 < n < 2**24}
-    spare = max(good, default=0)
-    values = {}
-    for position, (category, number) in enumerate(zip(categories, ids, strict=True)):
-        mine = type(number) is int and good.get(number) == position
-        spare += not mine
-        values[category.name] = number if mine else spare
-    return values
+def json_text(value: Any) -> str:
+    """A value as JSON."""
+    return msgspec.json.encode(value).decode()
 
 
 def is_segment(item: Object) -> bool:

@@ -1,0 +1,217 @@
+"""One JSON file by the bytes of its images, annotations and categories: it is indexed, not parsed.
+
+An annotation stays the bytes that it is until its image is read.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.errors import FormatError
+from labelkit.formats._files import BOM, json_fault, read_bytes
+from labelkit.formats.coco.native import ImageEntry, image_decoder, is_key
+
+Ordinals = NDArray[np.int64]
+LISTS = ("images", "annotations", "categories")
+
+
+_HEAD = 4096  # bytes in which the first character that is no space must be
+_PIECE = 1 << 20  # bytes that are decoded at a time
+_CHUNK = 1024  # annotations whose ids are decoded at a time
+_INT64 = range(-(2**63), 2**63)
+
+
+class _Ids(msgspec.Struct, gc=False):
+    id: Any = None
+    image_id: Any = None
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The annotations of every image.
+
+    order: ordinals by image, those of one image in the order of the file. starts: where each image's begin;
+    the last group is of annotations that belong to no image.
+    """
+
+    order: Ordinals
+    starts: Ordinals
+
+    def of(self, spot: int) -> list[int]:
+        """The ordinals of the annotations of the image at a position."""
+        found: list[int] = self.order[self.starts[spot] : self.starts[spot + 1]].tolist()
+        return found
+
+    def orphans(self) -> list[int]:
+        """The ordinals of the annotations that belong to no image."""
+        return self.of(-2)
+
+
+class Index:
+    """One JSON file by the bytes of its images, annotations and categories.
+
+    Raises FormatError where the file is no JSON, or not what COCO calls a document.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.data = read_bytes(path).removeprefix(BOM)
+        if not self.data.isascii():
+            self._check_utf8()
+        self.keys: list[tuple[str, str | None]] = []
+        self.is_results = self.data[:_HEAD].lstrip()[:1] == b"["
+        lists = {"annotations": msgspec.Raw(self.data)} if self.is_results else self._top()
+        self.images = self._list(lists, "images")
+        self.annotations = self._list(lists, "annotations")
+        self.categories = self._list(lists, "categories")
+        self.is_coco = self.is_results or "images" in lists or "annotations" in lists
+        self.declared = self._declared()
+        self.repeated: frozenset[int] = frozenset()
+        self._numbers = np.zeros(0, dtype=np.int64)
+        self._odd: dict[int, Any] = {}  # ids that are no whole number, or not written as one
+
+    def _top(self) -> dict[str, msgspec.Raw]:
+        top = self._decode(self.data, dict[str, msgspec.Raw])
+        for key, raw in top.items():
+            self.keys.append((key, None if key in LISTS else bytes(raw).decode()))
+        return {key: top[key] for key in LISTS if key in top}
+
+    def _list(self, lists: dict[str, msgspec.Raw], key: str) -> list[msgspec.Raw]:
+        return self._decode(lists[key], list[msgspec.Raw], key) if key in lists else []
+
+    def _decode(self, data: bytes | msgspec.Raw, type: Any, key: str = "") -> Any:
+        try:
+            return msgspec.json.decode(data, type=type)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise self._fault(json_fault(error), key) from None
+
+    def _fault(self, text: str, key: str) -> FormatError:
+        place = f"{self.path}:{key}" if key else str(self.path)
+        if "truncated" in text:
+            return FormatError(
+                f"{place}:byte {len(self.data)}", "the file ends too early", "a whole JSON file"
+            )
+        strange = re.search(rb"[:,\[]\s*(-?(?:NaN|Infinity))", self.data)
+        if strange:
+            word = strange[1].decode()
+            return FormatError(
+                f"{self.path}:byte {strange.start(1)}",
+                f"{word}, which JSON does not know",
+                "a finite number",
+                "mend or remove that value",
+            )
+        return FormatError(place, text, "a JSON document of COCO")
+
+    def _check_utf8(self) -> None:
+        """Piece by piece: a text of the whole file would be up to four times its size."""
+        start = 0
+        while start < len(self.data):
+            end = start + _PIECE
+            while end < len(self.data) and self.data[end] & 0xC0 == 0x80:  # inside of a character
+                end += 1
+            try:
+                self.data[start:end].decode()
+            except UnicodeDecodeError as error:
+                place = f"{self.path}:byte {start + error.start}"
+                raise FormatError(place, "not UTF-8", "UTF-8 text") from None
+            start = end
+
+    def _declared(self) -> dict[str, Any]:
+        """Role and split as our own writer notes them where the file's name cannot say them."""
+        text = dict(self.keys).get("labelkit")
+        try:
+            return msgspec.json.decode(text, type=dict[str, Any]) if text else {}
+        except msgspec.DecodeError:
+            return {}
+
+    def offset(self, raw: msgspec.Raw) -> int:
+        """The byte at which a piece of the file starts (of several equal ones, the first)."""
+        return self.data.find(bytes(raw))
+
+    def place(self, ordinal: int) -> str:
+        """The place of an annotation in words."""
+        raw = self.annotations[ordinal]
+        key = self.annotation_id(ordinal)
+        known = f" (id {key})" if key is not None else ""
+        return f"{self.path}:annotations[{ordinal}]{known}, byte {self.offset(raw)}"
+
+    def image_entries(self) -> Iterator[ImageEntry | None]:
+        """The images; None where one is no object."""
+        for raw in self.images:
+            try:
+                yield image_decoder.decode(raw)
+            except msgspec.DecodeError:
+                yield None
+
+    def group(self, images: Mapping[Any, int]) -> Groups:
+        """The annotations of every image; images: the position of every image id.
+
+        Annotations have ids (``annotation_id``, ``repeated``) from here on: one pass sees both.
+        """
+        missing = len(images)
+        owners, numbers = array("q"), array("q")
+        for ordinal, said in enumerate(self._ids()):
+            owners.append(images.get(said.image_id, missing) if is_key(said.image_id) else missing)
+            numbers.append(self._note_id(ordinal, said.id))
+        self._numbers = np.frombuffer(numbers, dtype=np.int64)
+        self.repeated = self._repeated()
+        owner = np.frombuffer(owners, dtype=np.int64)
+        order = np.argsort(owner, kind="stable")
+        return Groups(order, np.searchsorted(owner[order], np.arange(missing + 2)))
+
+    def annotation_id(self, ordinal: int) -> Any:
+        """The id of an annotation, or None. Only after ``group``."""
+        return self._odd[ordinal] if ordinal in self._odd else int(self._numbers[ordinal])
+
+    def _ids(self) -> Iterator[_Ids]:
+        """The ids of all annotations: many are decoded at once for speed, but not all, for their size."""
+        for start in range(0, len(self.annotations), _CHUNK):
+            chunk = self.annotations[start : start + _CHUNK]
+            try:
+                yield from _ids_decoder.decode(b"[%b]" % b",".join(chunk))
+            except msgspec.DecodeError:  # one is no object: find out which
+                yield from map(_one, chunk)
+
+    def _note_id(self, ordinal: int, key: Any) -> int:
+        """The id as a number; an id that is none, or is written otherwise, is kept as it is."""
+        if type(key) is int and key in _INT64:
+            return key
+        self._odd[ordinal] = key if is_key(key) else None
+        return int(key) if isinstance(key, float) and key in _INT64 else 0
+
+    def _repeated(self) -> frozenset[int]:
+        """The ordinals of annotations whose id an earlier annotation has."""
+        others = {o: key for o, key in self._odd.items() if not (type(key) is float and key in _INT64)}
+        is_number = np.ones(len(self._numbers), dtype=bool)
+        is_number[list(others)] = False
+        known = np.flatnonzero(is_number)
+        order = known[np.argsort(self._numbers[known], kind="stable")]
+        sorted_numbers = self._numbers[order]
+        again = set(order[1:][sorted_numbers[1:] == sorted_numbers[:-1]].tolist())
+        seen: set[Any] = set()
+        for ordinal, key in others.items():
+            if key in seen:
+                again.add(ordinal)
+            elif key is not None:
+                seen.add(key)
+        return frozenset(again)
+
+
+_ids_decoder = msgspec.json.Decoder(list[_Ids])
+_one_decoder = msgspec.json.Decoder(_Ids)
+
+
+def _one(raw: msgspec.Raw) -> _Ids:
+    try:
+        return _one_decoder.decode(raw)
+    except msgspec.DecodeError:
+        return _Ids()
