@@ -114,15 +114,16 @@ def convert(
         _refuse_strangers(destination)
     dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
     table = _class_map(class_map, dataset.header)
+    making = _words(derived, "derived", DERIVABLE)
     header = selection.header(dataset.header)
     fitted, header_findings = fit_header(rename_header(header, table), target, writing)
     plan = _Plan(
         dataset,
         header,
-        fitted,
+        replace(fitted, asked=frozenset(making)),
         selection,
         table,
-        _words(derived, "derived", DERIVABLE),
+        making,
         edit,
         images,
         carrier,

@@ -116,11 +116,16 @@ class Writer(Protocol):
 
 @dataclass(frozen=True)
 class Target:
-    """What records are fitted to: a format, the fitted header, and the format's own options."""
+    """What records are fitted to: a format, the fitted header, and the format's own options.
+
+    asked: the label types that were made because the user asked for them: they are written also where the
+    objects imply them.
+    """
 
     format: Format
     header: Header
     options: Mapping[str, Any] = field(default_factory=dict)
+    asked: frozenset[str] = frozenset()
 
 
 def _same_header(header: Header, options: Mapping[str, Any], tell: Tell) -> Header:

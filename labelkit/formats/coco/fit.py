@@ -45,7 +45,7 @@ def adjust(record: Record, target: Target, ordinal: int, tell: Tell) -> Record:
     else:
         objects, stuff = _objects(record, plan, tell)
     labels = _ordered(record.labels, "labels", plan, splits)
-    maps = fitted_maps(record, plan, panoptic, objects, stuff, tell)
+    maps = fitted_maps(record, plan, panoptic, objects, stuff, target.asked, tell)
     if objects == record.objects and labels == record.labels and maps == record.maps:
         return record
     return record.model_copy(update={"objects": objects, "labels": labels, "maps": maps})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -44,12 +44,15 @@ def fitted_maps(
     panoptic: SemanticMap | None,
     objects: Sequence[Object],
     stuff: Sequence[Instance],
+    asked: Collection[str],
     tell: Tell,
 ) -> dict[str, SemanticMap | InstanceMap]:
+    """The maps that COCO can hold. asked: the label types that are written also where objects imply them."""
     maps: dict[str, SemanticMap | InstanceMap] = {}
     semantic = record.maps.get("semantic")
     if isinstance(semantic, SemanticMap):
-        kept = _semantic(record, semantic, plan, objects, tell)
+        implying = () if "semantic" in asked else objects
+        kept = _semantic(record, semantic, plan, implying, tell)
         if kept is not None:
             maps["semantic"] = kept
     elif stuff:
