@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         SemanticMap,
     )
     from labelkit.pipeline import Report, convert
+    from labelkit.validation import Validation, validate
     from labelkit.visible import same
 
 __version__ = "0.1.0"
@@ -66,14 +67,16 @@ __all__ = [
     "Rle",
     "SemanticMap",
     "UsageError",
+    "Validation",
     "convert",
     "fit",
     "fit_header",
     "open_dataset",
     "same",
+    "validate",
 ]
 
-_HOMES = ("model", "errors", "findings", "visible", "loss", "dataset", "pipeline")
+_HOMES = ("model", "errors", "findings", "visible", "loss", "dataset", "pipeline", "validation")
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,9 @@
 """The exceptions of labelkit: one tree, and one form for every message.
 
 A message says where, what was found, what was expected, and how to go on. Each of the four is an
-argument, so that no message can forget to ask itself for them; the last two may be empty.
+argument, so that no message can forget to ask itself for them; the last two may be empty. The code is that
+of the rule by which ``labelkit validate`` reports the defect (``MSK102``), where there is a closer one than
+"cannot be read".
 """
 
 from __future__ import annotations
@@ -10,8 +12,11 @@ from __future__ import annotations
 class LabelkitError(Exception):
     """Anything that labelkit refuses to do, with the reason in one line."""
 
-    def __init__(self, place: str, found: str, expected: str = "", advice: str = "") -> None:
+    def __init__(
+        self, place: str, found: str, expected: str = "", advice: str = "", *, code: str = ""
+    ) -> None:
         super().__init__(place, found, expected, advice)
+        self.code = code
         self.place = place
         self.found = found
         self.expected = expected

@@ -61,11 +61,39 @@ CODES: dict[str, tuple[str, str]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Location:
+    """Where something stands; what is not known is None.
+
+    file: relative to the data set, or its name. line: from 1. offset: the byte in the file.
+    element: the place inside, in the file's own terms (``annotations[3]``, ``object[2]/bndbox``).
+    image: the record's path. object: its position in the image, from 1. id: the annotation's own.
+    box: x, y, w, h in pixels of the image, for whoever draws it.
+    """
+
+    file: str
+    line: int | None = None
+    offset: int | None = None
+    element: str | None = None
+    image: str | None = None
+    object: int | None = None
+    id: int | str | None = None
+    box: tuple[float, float, float, float] | None = None
+
+    def __str__(self) -> str:
+        inside = [self.element] if self.element else []
+        inside += [f"id {self.id}"] if self.id is not None else []
+        inside += [f"byte {self.offset}"] if self.offset is not None else []
+        line = f":{self.line}" if self.line is not None else ""
+        return f"{self.file}{line}" + (f":{', '.join(inside)}" if inside else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One thing worth telling.
 
-    code: a key of ``CODES``. place: file or image and, after a colon, the object. message: what happened.
-    carried: whether the carrier brings it back (losses only). count: how many values it speaks of.
+    code: a key of ``CODES``, or a rule's. place: file or image and, after a colon, the object. message: what
+    happened. carried: whether the carrier brings it back (losses only). count: how many values it speaks of.
+    at: the place in its parts (rules only).
     """
 
     code: str
@@ -73,6 +101,7 @@ class Finding:
     message: str
     carried: bool | None = None
     count: int = 1
+    at: Location | None = None
 
     @property
     def name(self) -> str:

@@ -11,7 +11,6 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal, TypedDict, TypeVar, cast
 
 import msgspec
-from typing_extensions import Required
 
 from labelkit.align import align, outside_pixels
 from labelkit.geometry import rle
@@ -43,10 +42,13 @@ class ShownLabel(TypedDict):
     score: float | None
 
 
-class ShownObject(TypedDict, total=False):
+class _Classed(TypedDict):
+    category: str
+
+
+class ShownObject(_Classed, total=False):
     """An object as a target showed it; ``extent`` is its mask's, where it has no box."""
 
-    category: Required[str]
     box: _Four
     extent: _Four
     mask: str

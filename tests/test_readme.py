@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from test_rules_coco import clean, written
+
 from labelkit.formats import FEATURES, formats
 
 ROOT = Path(__file__).parents[1]
@@ -53,3 +55,22 @@ def test_the_tour_prints_what_the_readme_shows(tmp_path: Path) -> None:
         README.write_text(text.replace(match[1], "\n".join(printed)), "utf-8")
     else:
         assert match[1] == "\n".join(printed), "mend it with LABELKIT_WRITE=1 pytest tests/test_readme.py"
+
+
+def test_the_defects_that_the_readme_shows_are_found(tmp_path: Path) -> None:
+    said = clean()
+    said["annotations"][0]["bbox"] = [2, 3, 0, 10]
+    said["annotations"].append({**said["annotations"][2], "id": 4})
+    path = written(tmp_path, said)
+    done = subprocess.run(
+        [sys.executable, "-m", "labelkit", "validate", path.name],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    text = README.read_text("utf-8")
+    match = re.search(r"    \$ labelkit validate instances_val.json\n((?:    .*\n)+)", text)
+    assert match
+    shown = "".join(f"    {line}\n" for line in done.stdout.splitlines())
+    if os.environ.get("LABELKIT_WRITE"):
+        README.write_text(text.replace(match[1], shown), "utf-8")
+    else:
+        assert match[1] == shown, "mend it with LABELKIT_WRITE=1 pytest tests/test_readme.py"

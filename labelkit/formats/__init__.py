@@ -153,6 +153,9 @@ class Format:
     extras: the kinds of labels, by name, that a value of ``raw`` of this format holds and no type of the
         model does (keypoints, captions, actions): what another target loses is told by these names.
     image_suffixes: what the official tools look for; empty if they take any image.
+    inspect: ``inspect(path, *, images_dir=None, **options)`` yields all that a data set is made of, however
+        broken it is, for rules to look at: raw documents, tables of objects, records, image files, errors.
+        None: what the reader gives.
     """
 
     name: str
@@ -166,6 +169,7 @@ class Format:
     extras: Callable[[Any], Collection[str]] = _no_extras
     file_suffix: str | None = None
     image_suffixes: tuple[str, ...] = ()
+    inspect: Callable[..., Iterator[object]] | None = None
 
 
 @cache

@@ -107,7 +107,7 @@ def read_text(path: Path) -> str:
     try:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise FormatError(f"{path}:byte {error.start}", "not UTF-8", "UTF-8 text") from None
+        raise FormatError(f"{path}:byte {error.start}", "not UTF-8", "UTF-8 text", code="STR111") from None
 
 
 def decode_json(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[assignment]

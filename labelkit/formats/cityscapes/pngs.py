@@ -34,8 +34,8 @@ from labelkit.formats.cityscapes.table import (
 from labelkit.model import Png
 from labelkit.pixels import Labels
 
-# The first that is there is read. A class id says more than a train id, and a train id less than a colour,
-# but it says what it says for certain.
+# The first that is there is read: what is certain comes before what says more. A colour tells more classes
+# apart than a train id does, but some colours are shared.
 OF_CLASSES = ("labelIds", "instanceIds", "labelTrainIds", "instanceTrainIds", "color")
 OF_OBJECTS = ("instanceIds", "instanceTrainIds")
 OF_IDS = ("labelIds", "instanceIds")

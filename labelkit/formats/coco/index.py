@@ -108,6 +108,7 @@ class Index:
                 f"{word}, which JSON does not know",
                 "a finite number",
                 "mend or remove that value",
+                code="STR103",
             )
         return FormatError(place, text, "a JSON document of COCO")
 
@@ -122,7 +123,7 @@ class Index:
                 self.data[start:end].decode()
             except UnicodeDecodeError as error:
                 place = f"{self.path}:byte {start + error.start}"
-                raise FormatError(place, "not UTF-8", "UTF-8 text") from None
+                raise FormatError(place, "not UTF-8", "UTF-8 text", code="STR111") from None
             start = end
 
     def _declared(self) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""``labelkit validate``: check a data set, print what was found."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from labelkit.cli.convert import _comma
+from labelkit.rules import SEVERITIES
+from labelkit.validation import TASKS, validate
+
+# The module of labelkit.outputs and the function in it, imported when it is asked for.
+OUTPUTS = {
+    "text": ("text", "write"),
+    "full": ("text", "write_full"),
+    "json": ("json", "write"),
+    "jsonl": ("json", "write_lines"),
+    "github": ("github", "write"),
+    "junit": ("junit", "write"),
+}
+
+
+@click.command(name="validate", short_help="Find every defect of a data set.")
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.option("--format", "format_", help="Format of SRC; detected if not said.")
+@click.option("--task", type=click.Choice(TASKS), help="What the labels are for.")
+@click.option("--select", multiple=True, callback=_comma(None), help="Only these rules: GEO,MSK101.")
+@click.option("--ignore", multiple=True, callback=_comma(None), help="Not these rules.")
+@click.option("--group", help="Regular expression for the part of a path that splits must not share.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True)
+@click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
+@click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option("--output-format", type=click.Choice(list(OUTPUTS)), default="text", show_default=True)
+def command(
+    source: Path,
+    format_: str | None,
+    task: str | None,
+    select: tuple[str, ...],
+    ignore: tuple[str, ...],
+    group: str | None,
+    fail_on: str,
+    images: bool,
+    images_dir: Path | None,
+    output_format: str,
+) -> int:
+    """Check SRC against the rules; `labelkit rules` lists them."""
+    done = validate(
+        source,
+        format=format_,
+        select=select,
+        ignore=ignore,
+        task=task,
+        group=group,
+        images=images,
+        images_dir=images_dir,
+    )
+    module, name = OUTPUTS[output_format]
+    getattr(import_module(f"labelkit.outputs.{module}"), name)(done, sys.stdout)
+    return 1 if done.fails(fail_on) else 0  # type: ignore[arg-type]

@@ -1,0 +1,168 @@
+"""A COCO data set for rules: its documents, their objects as tables, its images, and what else is in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.errors import FormatError, LabelkitError, RecordError
+from labelkit.findings import Location
+from labelkit.formats._files import safe_path
+from labelkit.formats.coco.catalogue import Source
+from labelkit.formats.coco.documents import json_files
+from labelkit.formats.coco.index import Index
+from labelkit.formats.coco.places import Places, root_of
+from labelkit.formats.coco.raw_document import OBJECT_ROLES, CocoDocument, CocoSet
+from labelkit.formats.coco.read import CocoReader
+from labelkit.image_files import ImageFile
+from labelkit.model import Category, Header, Mask, Record
+from labelkit.pixels import Counts, shape_runs
+from labelkit.table import ImageRow, Table
+
+_PER_TABLE = 2000  # images whose objects are looked at together
+_RECORD_ROLES = ("panoptic", "stuff", "labels")  # what they say is in records: labels and maps
+
+
+def inspect(
+    path: Path, *, images_dir: Path | None = None, gt: Path | None = None, roles: str | None = None
+) -> Iterator[object]:
+    """All that a COCO data set is made of, file by file."""
+    root = root_of(path)
+    documents: list[CocoDocument] = []
+    truth = CocoDocument(Index(gt), gt.parent) if gt else None
+    for file in json_files(path):
+        try:
+            index = Index(file)
+        except FormatError as error:
+            yield error
+            continue
+        document = CocoDocument(index, root, truth)
+        if index.is_coco and (roles is None or document.role in roles.split(",")):
+            documents.append(document)
+    if len({document.split for document in documents}) > 1:
+        for document in documents:
+            document.prefix = document.split
+    names = dict.fromkeys(entry.name for each in documents for entry in each.categories if entry.name)
+    yield Header(categories=tuple(Category(name=name) for name in names))
+    places = Places(path, images_dir, gt, [document.index.path for document in documents])
+    seen: set[str] = set()
+    for document in documents:
+        document.settle()
+        yield document
+        yield from tables(document)
+        yield from _image_files(document, places, root, seen)
+    yield CocoSet(documents)
+    said = sorted({document.role for document in documents}.intersection(_RECORD_ROLES))
+    if said:
+        yield from _records(Source(path, images_dir, gt, ",".join(said)))
+
+
+def tables(document: CocoDocument) -> Iterator[Table]:
+    """The objects of a document, some images at a time; the images alone where it has no objects."""
+    truth = document.truth
+    if truth is None:
+        return
+    columns = document.columns
+    names = [entry.name for entry in truth.categories] + [None]  # the last is what NOWHERE finds
+    owner = np.frombuffer(columns.image, dtype=np.int64)
+    order = np.argsort(owner, kind="stable")
+    if document.role not in OBJECT_ROLES:
+        order = order[:0]
+    box = np.frombuffer(columns.box, dtype=np.float64).reshape(-1, 4)
+    area = np.frombuffer(columns.area, dtype=np.float64)
+    crowd = np.frombuffer(columns.crowd, dtype=np.int8).astype(bool)
+    category = np.frombuffer(columns.category, dtype=np.int64)
+    rows = _image_rows(truth)
+    starts = range(0, len(rows), _PER_TABLE)
+    cuts = np.searchsorted(owner[order], [*starts, len(rows)])
+    for start, first, last in zip(starts, cuts, cuts[1:], strict=False):
+        chosen, part = order[first:last], rows[start : start + _PER_TABLE]
+        image, masks = owner[chosen] - start, _Masks(document, chosen)
+        yield Table(
+            images=part,
+            image=image,
+            category=[names[position] for position in category[chosen].tolist()],
+            box=box[chosen],
+            area=area[chosen],
+            crowd=crowd[chosen],
+            masks=masks,
+            runs=_runs_of(part, image, masks),
+            locate=_locate_in(document, chosen),
+        )
+
+
+class _Masks(Sequence["Mask | None"]):
+    """The masks of some annotations, each taken from its bytes when someone looks."""
+
+    def __init__(self, document: CocoDocument, ordinals: NDArray[np.int64]) -> None:
+        self._document = document
+        self._ordinals = ordinals
+
+    def __len__(self) -> int:
+        return len(self._ordinals)
+
+    def __getitem__(self, row: Any) -> Any:
+        return self._document.mask(int(self._ordinals[row]))
+
+
+def _runs_of(
+    images: Sequence[ImageRow], image: NDArray[np.int64], masks: Sequence[Mask | None]
+) -> Callable[[int], Counts]:
+    def runs(row: int) -> Counts:
+        mask, entry = masks[row], images[int(image[row])]
+        if mask is None or entry.width is None or entry.height is None:
+            raise ValueError("no mask, or an image whose size is not known")
+        return shape_runs(mask, entry.height, entry.width)
+
+    return runs
+
+
+def _locate_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int], Location]:
+    return lambda row: document.at(int(ordinals[row]))
+
+
+def _image_rows(document: CocoDocument) -> list[ImageRow]:
+    """The images of a document; one without a name is known by its place."""
+    splits = (document.split,) if document.split else ()
+    return [
+        ImageRow(document.path_of(entry) or f"images[{entry.ordinal}]", entry.width, entry.height, splits)
+        for entry in document.images
+    ]
+
+
+def _image_files(
+    document: CocoDocument, places: Places, root: Path, seen: set[str]
+) -> Iterator[ImageFile | RecordError]:
+    """The image files that a document names and nobody named before."""
+    splits = (document.split,) if document.split else ()
+    for entry in document.images:
+        path = document.path_of(entry)
+        if path is None or path in seen:
+            continue
+        seen.add(path)
+        try:
+            file = places.find(safe_path(path), splits or (None,), document.prefix)
+        except ValueError as error:
+            place = f"{document.name}:images[{entry.ordinal}].file_name"
+            yield RecordError(place, str(error), "a path inside the data set", code="STR108")
+            continue
+        if file is not None:
+            name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+            yield ImageFile(ImageRow(path, entry.width, entry.height, splits), file, name)
+
+
+def _records(source: Source) -> Iterator[object]:
+    """The records of the documents whose labels and maps only records show."""
+    try:
+        reader = CocoReader(source)
+    except FormatError as error:
+        yield error
+        return
+    for part in reader.parts():
+        for item in reader.read(part):
+            if isinstance(item, Record | LabelkitError):
+                yield item

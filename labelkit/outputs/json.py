@@ -1,0 +1,50 @@
+"""Findings for programs: one JSON document, or one JSON object a line.
+
+A document has ``source``, ``format``, ``images``, ``objects``, ``rules`` (the codes that ran), ``counts`` by
+severity and ``findings``. A finding has ``code``, ``name``, ``severity``, ``message`` and ``at``: ``file``
+(relative to the data set), and where known ``line`` (from 1), ``offset`` (byte), ``element``, ``image``,
+``object`` (from 1), ``id`` and ``box`` (x, y, w, h in pixels). What is not known is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any, TextIO
+
+from labelkit.findings import Finding
+from labelkit.validation import Validation
+
+
+def write(validation: Validation, stream: TextIO) -> None:
+    """One document."""
+    document = {
+        "source": str(validation.source),
+        "format": validation.format,
+        "images": validation.images,
+        "objects": validation.objects,
+        "rules": validation.checked,
+        "counts": validation.counts(),
+        "findings": [as_json(validation, finding) for finding in validation.findings],
+    }
+    json.dump(document, stream, indent=2, ensure_ascii=False)
+    stream.write("\n")
+
+
+def write_lines(validation: Validation, stream: TextIO) -> None:
+    """A finding a line."""
+    for finding in validation.findings:
+        stream.write(json.dumps(as_json(validation, finding), ensure_ascii=False) + "\n")
+
+
+def as_json(validation: Validation, finding: Finding) -> dict[str, Any]:
+    """One finding as JSON values."""
+    rule = validation.rule(finding)
+    place = asdict(finding.at) if finding.at else {}
+    return {
+        "code": finding.code,
+        "name": rule.name,
+        "severity": rule.severity,
+        "message": finding.message,
+        "at": {key: value for key, value in place.items() if value is not None},
+    }

@@ -1,0 +1,186 @@
+"""The registry of rules. A rule is one small function; its docstring is what the user reads.
+
+The type of a rule's first parameter says what it looks at: a ``Table`` of objects, a ``Record``, an
+``ImageFile``, the whole ``Survey``, or a format's own raw document, for defects that no record can hold.
+Its keyword parameters are its options, with their defaults (``[tool.labelkit.rules.GEO114] limit = 30``).
+
+A module of this folder is a family; other packages add modules by the entry point group
+``labelkit.rules``. Codes are stable: three letters and three digits.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
+
+from labelkit.errors import UsageError
+from labelkit.findings import Location
+
+Severity = Literal["error", "warning", "info"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+FAMILIES: dict[str, str] = {
+    "STR": "structure: files that are not what they should be",
+    "REF": "references: ids, names and files that do not belong together",
+    "GEO": "boxes and polygons",
+    "CNV": "conventions: numbers that mean something else than the format says",
+    "MSK": "masks and label maps",
+    "CAT": "categories",
+    "LBL": "image labels",
+    "LOC": "localization: one object an image",
+    "IMG": "image files",
+    "SPL": "splits",
+    "STA": "statistics",
+}
+
+
+class Edit(NamedTuple):
+    """Bytes of a file to be replaced: from start to stop (exclusive) by text."""
+
+    file: str
+    start: int
+    stop: int
+    text: bytes
+
+
+class Fix(NamedTuple):
+    """How to mend a defect. is_safe: no label changes its meaning."""
+
+    summary: str
+    edits: tuple[Edit, ...]
+    is_safe: bool
+
+
+class Fault(NamedTuple):
+    """What a rule found.
+
+    where: the row of a table, or the place itself. message: what was found and, after a semicolon, expected.
+    """
+
+    where: int | Location
+    message: str
+    fix: Fix | None = None
+
+
+Faults = Iterator[Fault]
+Check = Callable[..., Faults]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its code, and a check that yields faults.
+
+    over: the type that it looks at. options: its keyword parameters with their defaults.
+    """
+
+    code: str
+    severity: Severity
+    check: Check
+    over: type
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Kebab case, from the function's name."""
+        return self.check.__name__.strip("_").replace("_", "-")
+
+    @property
+    def summary(self) -> str:
+        """The first line of its documentation."""
+        return self.documentation.splitlines()[0]
+
+    @property
+    def documentation(self) -> str:
+        """What is wrong, why it matters, how to mend it, an example."""
+        return inspect.cleandoc(self.check.__doc__ or "")
+
+
+_CheckT = TypeVar("_CheckT", bound=Check)
+
+
+def rule(code: str, severity: Severity = "error") -> Callable[[_CheckT], _CheckT]:
+    """Mark a function as the check of a rule."""
+
+    def mark(check: _CheckT) -> _CheckT:
+        check.rule = (code, severity)  # type: ignore[attr-defined]
+        return check
+
+    return mark
+
+
+@cache
+def rules() -> dict[str, Rule]:
+    """Every rule by code: those of the modules of this folder, then of installed entry points.
+
+    Raises UsageError where a plug-in cannot be loaded, or has a code that another rule has.
+    """
+    found: dict[str, Rule] = {}
+    for info in iter_modules(__path__):
+        _collect(import_module(f"{__name__}.{info.name}"), found)
+    for point in entry_points(group="labelkit.rules"):
+        try:
+            module = point.load()
+        except Exception as error:  # whatever another package may raise
+            raise UsageError(
+                f"plug-in {point.value}", f"cannot be loaded ({error})", "", "mend or uninstall it"
+            ) from error
+        _collect(module, found)
+    return dict(sorted(found.items()))
+
+
+def _collect(module: ModuleType, found: dict[str, Rule]) -> None:
+    for check in vars(module).values():
+        if not hasattr(check, "rule") or check.__module__ != module.__name__:
+            continue
+        made = rule_of(check)
+        if made.code in found:
+            other = found[made.code].check
+            raise UsageError(
+                f"rule {made.code}", f"of {check.__module__}, and of {other.__module__}", "a code of its own"
+            )
+        found[made.code] = made
+
+
+def rule_of(check: Check) -> Rule:
+    """The rule that a marked function is."""
+    code, severity = check.rule  # type: ignore[attr-defined]
+    first, *rest = inspect.signature(check).parameters.values()
+    over = get_type_hints(check)[first.name]
+    return Rule(code, severity, check, over, {item.name: item.default for item in rest})
+
+
+def selected(select: Iterable[str], ignore: Iterable[str]) -> dict[str, Rule]:
+    """The rules whose code starts with, or whose name is, one of ``select`` (all if empty), less ``ignore``.
+
+    Raises UsageError where a word fits no rule.
+    """
+    wanted, unwanted = _matching("--select", select), _matching("--ignore", ignore)
+    chosen = wanted or set(rules())
+    return {code: item for code, item in rules().items() if code in chosen - unwanted}
+
+
+def _matching(option: str, words: Iterable[str]) -> set[str]:
+    found: set[str] = set()
+    for word in words:
+        codes = {
+            code
+            for code, item in rules().items()
+            if word in ("ALL", item.name) or (re.fullmatch("[A-Z]+[0-9]*", word) and code.startswith(word))
+        }
+        if not codes:
+            raise UsageError(
+                option,
+                f"no rule {word!r}",
+                f"a family ({', '.join(FAMILIES)}), a code or a name",
+                "`labelkit rules` lists them",
+            )
+        found |= codes
+    return found

@@ -1,0 +1,136 @@
+"""The objects of some images as columns: what rules look at, many rows at once.
+
+A row is an object. Rows of one image stand together, in the order of its file. Coordinates are those of the
+record model: x, y, w, h in pixels, half-open, origin at the outer corner of the top-left pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.findings import Location
+from labelkit.model import Mask, Record
+from labelkit.pixels import Counts, mask_runs
+
+Floats = NDArray[np.float64]
+
+
+class ImageRow(NamedTuple):
+    """An image: its path, its size as the annotations state it, and its splits."""
+
+    path: str
+    width: int | None
+    height: int | None
+    splits: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Objects of some images, a row each.
+
+    images: the images, also those without objects. image: (N,) their positions, ascending.
+    category: (N,) names, or None where the file names no known class.
+    box: (N, 4) x, y, w, h; NaN where none is stated. area: (N,) as stated; NaN where it is not.
+    crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
+    runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
+    locate: where a row stands in its file.
+    """
+
+    images: Sequence[ImageRow]
+    image: NDArray[np.int64]
+    category: Sequence[str | None]
+    box: Floats
+    area: Floats
+    crowd: NDArray[np.bool_]
+    masks: Sequence[Mask | None]
+    runs: Callable[[int], Counts]
+    locate: Callable[[int], Location]
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    @cached_property
+    def size(self) -> Floats:
+        """(N, 2) width and height of each row's image; NaN where the file does not say."""
+        sizes = np.array(
+            [(row.width or np.nan, row.height or np.nan) for row in self.images], dtype=np.float64
+        ).reshape(-1, 2)
+        return sizes[self.image]
+
+    def image_of(self, row: int) -> ImageRow:
+        """The image of a row."""
+        return self.images[int(self.image[row])]
+
+    def pixels(self, row: int) -> Counts | None:
+        """The runs of a row's mask, decoded once; None where there is no mask, or a malformed one."""
+        if self.masks[row] is None:
+            return None
+        if row not in self._decoded:
+            try:
+                self._decoded[row] = self.runs(row)
+            except ValueError:
+                self._decoded[row] = None
+        return self._decoded[row]
+
+    @cached_property
+    def _decoded(self) -> dict[int, Counts | None]:
+        return {}
+
+    def without_masks(self) -> Table:
+        """The columns alone, which can be kept for the whole data set."""
+        return replace(self, masks=(), runs=no_pixels, locate=_nowhere)
+
+    def groups(self) -> Iterator[NDArray[np.int64]]:
+        """The rows of each image that has objects."""
+        if len(self):
+            cuts = np.flatnonzero(np.diff(self.image)) + 1
+            yield from np.split(np.arange(len(self)), cuts)
+
+
+def rows_where(condition: NDArray[np.bool_]) -> list[int]:
+    """The rows for which a condition (N,) holds."""
+    found: list[int] = np.flatnonzero(condition).tolist()
+    return found
+
+
+def table_of(records: Sequence[Record], locate: Callable[[Record, int], Location]) -> Table:
+    """The objects of records. locate: where object k (from 0) of a record stands."""
+    rows = [(k, position) for k, record in enumerate(records) for position in range(len(record.objects))]
+    items = [records[k].objects[position] for k, position in rows]
+    nothing = (np.nan,) * 4
+
+    def runs(row: int) -> Counts:
+        item = items[row]
+        if item.kind == "box":
+            raise ValueError("an object that is known by its box has no pixels")
+        return mask_runs(records[rows[row][0]], item.mask)
+
+    return Table(
+        images=[
+            ImageRow(record.image.path, record.image.width, record.image.height, record.splits)
+            for record in records
+        ],
+        image=np.array([k for k, _ in rows], dtype=np.int64),
+        category=[item.category for item in items],
+        box=np.array([item.box or nothing for item in items], dtype=np.float64).reshape(-1, 4),
+        area=np.full(len(rows), np.nan),
+        crowd=np.array([bool(item.crowd) for item in items], dtype=bool),
+        masks=[item.mask if item.kind == "instance" else None for item in items],
+        runs=runs,
+        locate=lambda row: locate(records[rows[row][0]], rows[row][1]),
+    )
+
+
+def no_pixels(row: int) -> Counts:
+    """The pixels of a table whose masks were not kept."""
+    raise ValueError("only the columns were kept")
+
+
+def _nowhere(row: int) -> Location:
+    raise ValueError("only the columns were kept")

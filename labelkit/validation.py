@@ -1,0 +1,208 @@
+"""Validating: everything that a data set is made of passes by the rules that look at its kind.
+
+A format may say itself what it is made of (``Format.inspect``): its raw documents, tables of objects, records
+and errors. Else its records are read, and are tables too. Then come the image files and, last, the survey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from labelkit.checks import check_names
+from labelkit.dataset import Dataset, open_dataset, own_options, source_format
+from labelkit.errors import FormatError, RecordError, UsageError
+from labelkit.findings import Finding, Location
+from labelkit.formats import Format, Part
+from labelkit.image_files import ImageFile
+from labelkit.model import Header, Record
+from labelkit.rules import SEVERITIES, Fault, Fix, Rule, Severity, rules, selected
+from labelkit.survey import SurveyBuilder
+from labelkit.table import ImageRow, Table, table_of
+
+Progress = Callable[[int, int | None], None]
+TASKS = ("classification", "multi-label", "localization", "detection", "semantic", "instance")
+
+
+@dataclass
+class Validation:
+    """What validating a data set found.
+
+    findings: in the order of the data. fixes: what would mend a finding, by its position. checked: the codes
+    of the rules that ran.
+    """
+
+    source: Path
+    format: str
+    checked: list[str]
+    images: int = 0
+    objects: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    fixes: dict[int, Fix] = field(default_factory=dict)
+
+    def rule(self, finding: Finding) -> Rule:
+        """The rule that made a finding."""
+        return rules()[finding.code]
+
+    def severity(self, finding: Finding) -> Severity:
+        """How bad a finding is."""
+        return rules()[finding.code].severity
+
+    def counts(self) -> dict[Severity, int]:
+        """How many findings there are of each severity, worst first."""
+        found = [self.severity(finding) for finding in self.findings]
+        return {severity: found.count(severity) for severity in SEVERITIES}
+
+    def fails(self, severity: Severity) -> bool:
+        """Whether there is a finding as bad as that, or worse."""
+        worst = SEVERITIES[: SEVERITIES.index(severity) + 1]
+        return any(self.severity(finding) in worst for finding in self.findings)
+
+
+def validate(
+    source: str | Path,
+    *,
+    format: str | None = None,
+    select: Collection[str] = (),
+    ignore: Collection[str] = (),
+    task: str | None = None,
+    group: str | None = None,
+    images: bool = True,
+    images_dir: str | Path | None = None,
+    rule_options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Validation:
+    """Check a data set against the rules.
+
+    format: its name; detected if not said. select, ignore: families (``GEO``), codes or names of rules;
+    all if not said. task: what the labels are for, which decides what some rules expect. group: a regular
+    expression whose match in an image's path names the group (scene, patient) that splits must not share.
+    images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
+    options: the format's own for reading.
+
+    Raises UsageError: no format fits; an option, a rule or a task is unknown. A data set that cannot be
+    read is a finding.
+    """
+    path = Path(source)
+    origin = source_format(path, format)
+    if task is not None and task not in TASKS:
+        raise UsageError("--task", repr(task), f"one of {', '.join(TASKS)}")
+    for name in options or {}:
+        if name not in own_options(origin.open):
+            raise UsageError(f"--{origin.name}-{name}", "unknown", ", ".join(own_options(origin.open)))
+    result = Validation(path, origin.name, list(selected(select, ignore)))
+    common = {"task": task, "group": group}
+    run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
+    folder = Path(images_dir) if images_dir else None
+    for item in _inspect(path, origin, folder, dict(options or {})):
+        run.take(item)
+        if progress and isinstance(item, Table):
+            progress(result.images, None)
+    run.finish(path)
+    return result
+
+
+def _inspect(
+    path: Path, format: Format, images_dir: Path | None, options: dict[str, Any]
+) -> Iterator[object]:
+    """All that a data set is made of, in the order of its files."""
+    if format.inspect is not None:
+        yield from format.inspect(path, images_dir=images_dir, **options)
+        return
+    try:
+        dataset = open_dataset(path, format=format.name, images_dir=images_dir, carrier=False, **options)
+    except FormatError as error:
+        yield error
+        return
+    yield dataset.header
+    for part in dataset.reader.parts():
+        yield from inspect_part(dataset, part)
+
+
+def inspect_part(dataset: Dataset, part: Part) -> Iterator[object]:
+    """A part's errors, records and image files, and its objects as a table."""
+    records = []
+    for item in dataset.items(part):
+        yield item
+        if not isinstance(item, Record):
+            continue
+        records.append(item)
+        try:
+            check_names(item, f"{dataset.path}:{item.image.path}")
+            file = dataset.image_file(item)
+        except ValueError as error:
+            yield RecordError(f"{dataset.path}:{item.image.path}", str(error), code="STR108")
+            continue
+        except RecordError as error:
+            yield error if error.code else RecordError(*error.args, code="STR108")
+            continue
+        if file is not None:
+            row = ImageRow(item.image.path, item.image.width, item.image.height, item.splits)
+            yield ImageFile(row, file, _relative(file, dataset.path))
+    yield table_of(records, _locate)
+
+
+def _locate(record: Record, position: int) -> Location:
+    return Location(record.image.path, image=record.image.path, object=position + 1)
+
+
+def _relative(file: Path, root: Path) -> str:
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+@dataclass
+class _Run:
+    """One validation under way."""
+
+    result: Validation
+    rules: Mapping[str, Rule]
+    common: Mapping[str, Any]
+    own: Mapping[str, Mapping[str, Any]]
+    builder: SurveyBuilder = field(default_factory=SurveyBuilder)
+    header: Header = field(default_factory=Header)
+    open_images: bool = field(default=True, kw_only=True)
+
+    def take(self, item: object) -> None:
+        """Check one thing that the data set is made of, and note it for the survey."""
+        if isinstance(item, Header):
+            self.header = item
+        elif isinstance(item, ImageFile):
+            if self.open_images:
+                self.check(item)
+            self.builder.add_file(item, is_open=self.open_images)
+            return
+        elif isinstance(item, Table):
+            self.builder.add_table(item)
+            self.result.objects += len(item)
+        elif isinstance(item, Record):
+            self.builder.add_record(item)
+        self.check(item)
+        self.result.images = len(self.builder.images)
+
+    def finish(self, root: Path) -> None:
+        """Check the data set as a whole."""
+        self.check(self.builder.finish(root, self.result.format, self.header))
+
+    def check(self, item: object) -> None:
+        """Run every rule that looks at this kind of thing."""
+        for rule in self.rules.values():
+            if isinstance(item, rule.over):
+                for fault in rule.check(item, **self.options(rule)):
+                    self.add(rule, fault, item)
+
+    def options(self, rule: Rule) -> dict[str, Any]:
+        given = {name: value for name, value in self.common.items() if name in rule.options}
+        return {**given, **self.own.get(rule.code, {})}
+
+    def add(self, rule: Rule, fault: Fault, item: object) -> None:
+        """Make a finding of a fault."""
+        where = fault.where
+        if isinstance(where, int):
+            assert isinstance(item, Table)  # only rules over tables speak of rows
+            where = item.locate(where)
+        if fault.fix:
+            self.result.fixes[len(self.result.findings)] = fault.fix
+        self.result.findings.append(Finding(rule.code, str(where), fault.message, at=where))

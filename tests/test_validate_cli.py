@@ -1,0 +1,210 @@
+"""``labelkit validate`` and ``labelkit rules`` as a user meets them, and what each output format says."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from PIL import Image
+from test_cli import labelkit
+from test_rules_coco import clean, written
+
+from labelkit.rules import rules
+from labelkit.validation import validate
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
+
+
+def photo(path: Path, size: tuple[int, int] = (60, 40), seed: int = 0, **options: object) -> Path:
+    image = Image.linear_gradient("L").rotate(seed * 7).resize(size).convert("RGB")
+    image.save(path, **options)  # type: ignore[arg-type]
+    return path
+
+
+def dataset(root: Path) -> Path:
+    """The clean set with its two images."""
+    written(root, clean())
+    for seed, name in enumerate(("a.jpg", "b.jpg")):
+        photo(root / name, seed=seed)
+    return root
+
+
+def codes(root: Path, **options: object) -> list[str]:
+    return [finding.code for finding in validate(root, **options).findings]  # type: ignore[arg-type]
+
+
+# --- the command -------------------------------------------------------------------------------------------
+
+
+def test_clean_data_says_so_and_exits_with_0() -> None:
+    done = labelkit("validate", SAMPLE / "coco")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("no findings (7 images, 22 objects, ")
+
+
+def test_a_defect_is_shown_with_its_place_and_exits_with_1(tmp_path: Path) -> None:
+    said = clean()
+    said["annotations"][2]["bbox"] = [30, 3, 0, 10]
+    done = labelkit("validate", written(tmp_path, said))
+    assert done.returncode == 1
+    assert "GEO102 empty-box (error): 1" in done.stdout
+    assert "instances_val.json:annotations[2], id 3, byte" in done.stdout
+    assert "\x1b" not in done.stdout
+
+
+def test_fail_on_decides_the_exit_code(tmp_path: Path) -> None:
+    said = clean()
+    said["annotations"][0]["id"] = 0
+    path = written(tmp_path, said)
+    assert labelkit("validate", path).returncode == 0
+    assert labelkit("validate", path, "--fail-on", "warning").returncode == 1
+    assert labelkit("validate", path, "--fail-on", "warning", "--ignore", "REF111").returncode == 0
+
+
+def test_what_is_not_a_data_set_is_a_wrong_use(tmp_path: Path) -> None:
+    done = labelkit("validate", tmp_path)
+    assert done.returncode == 2
+    assert "is none of the formats" in done.stderr
+    assert labelkit("validate", tmp_path / "nothing").returncode == 2
+    assert labelkit("validate", SAMPLE / "coco", "--select", "GEO999").returncode == 2
+
+
+def test_text_shows_a_few_and_full_shows_all(tmp_path: Path) -> None:
+    said = clean()
+    for key in range(4, 10):
+        said["annotations"].append({**said["annotations"][2], "id": key, "bbox": [key, 1, 0, 1]})
+    path = written(tmp_path, said)
+    assert "and 3 more (--output-format full lists them)" in labelkit("validate", path).stdout
+    assert labelkit("validate", path, "--output-format", "full").stdout.count("has no area") == 6
+
+
+def test_rules_are_listed_and_explained() -> None:
+    listed = labelkit("rules").stdout
+    assert all(code in listed for code in rules())
+    page = labelkit("rules", "geo103").stdout
+    assert page == labelkit("rules", "box-outside-image").stdout
+    assert page.startswith("GEO103 box-outside-image (error)\n\n")
+    assert "\nFix: " in page
+    wrong = labelkit("rules", "GEO1003")
+    assert wrong.returncode == 2
+    assert "did you mean GEO103?" in wrong.stderr
+
+
+# --- outputs -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def hostile(tmp_path: Path) -> Path:
+    """A data set whose names are made to break outputs, with one error."""
+    said = clean()
+    said["images"][1]["file_name"] = 'a,b::c%<&">\n.jpg'
+    said["annotations"][2]["bbox"] = [30, 3, 0, 10]
+    return written(tmp_path, said)
+
+
+def test_json_has_every_part_of_the_place(hostile: Path) -> None:
+    done = json.loads(labelkit("validate", hostile, "--output-format", "json", "--select", "GEO").stdout)
+    (finding,) = done["findings"]
+    assert done["counts"] == {"error": 1, "warning": 0, "info": 0}
+    assert (finding["code"], finding["name"], finding["severity"]) == ("GEO102", "empty-box", "error")
+    place = finding["at"]
+    assert hostile.read_bytes()[place["offset"] :].startswith(b'{"id": 3')
+    assert (place["id"], place["box"]) == (3, [30, 3, 0, 10])
+    assert place["image"] == 'a,b::c%<&">\n.jpg'
+    lines = labelkit("validate", hostile, "--output-format", "jsonl", "--select", "GEO").stdout.splitlines()
+    assert [json.loads(line) for line in lines] == done["findings"]
+
+
+def test_github_commands_are_one_line_each_and_capped(tmp_path: Path) -> None:
+    said = clean()
+    for key in range(4, 16):
+        said["annotations"].append({**said["annotations"][2], "id": key, "bbox": [key, 1, 0, 1]})
+    lines = labelkit(
+        "validate", written(tmp_path, said), "--output-format", "github", "--select", "GEO"
+    ).stdout.splitlines()
+    commands = [line for line in lines if line.startswith("::error ")]
+    assert len(commands) == 10
+    assert commands[0].startswith("::error title=GEO102 empty-box,file=instances_val.json::")
+    assert "2 more of severity error" in "\n".join(lines)
+
+
+def test_junit_is_xml_with_a_case_a_rule(hostile: Path) -> None:
+    done = labelkit("validate", hostile, "--output-format", "junit")
+    suite = ElementTree.fromstring(done.stdout)
+    assert len(suite.findall("testcase")) == len(rules())
+    failed = [case.get("name") for case in suite.findall("testcase") if case.find("failure") is not None]
+    assert failed == ["GEO102 empty-box"]
+
+
+# --- image files -------------------------------------------------------------------------------------------
+
+
+def test_a_set_with_its_images_is_clean(tmp_path: Path) -> None:
+    assert codes(dataset(tmp_path)) == []
+
+
+def test_each_defect_of_an_image_is_one_finding(tmp_path: Path) -> None:
+    root = dataset(tmp_path)
+    other = root / "b.jpg"
+    good = other.read_bytes()
+    for data, code in [
+        (b"", "IMG109"),
+        (b"<html>not found</html>", "IMG101"),
+        (good[:-60], "IMG102"),
+        (photo(tmp_path / "x.png", seed=1).read_bytes(), "IMG103"),
+        (photo(tmp_path / "x.jpg", (61, 40)).read_bytes(), "IMG104"),
+        ((root / "a.jpg").read_bytes(), "IMG107"),
+    ]:
+        other.write_bytes(data)
+        for file in ("x.png", "x.jpg"):
+            (tmp_path / file).unlink(missing_ok=True)
+        assert codes(root) == [code]
+        assert codes(root, images=False) == []
+
+
+def test_a_turned_photograph_is_named_as_such(tmp_path: Path) -> None:
+    root = dataset(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    photo(root / "b.jpg", (40, 60), seed=1, exif=exif)
+    assert codes(root) == ["CNV107"]
+
+
+def test_missing_and_unlisted_images_are_told(tmp_path: Path) -> None:
+    root = dataset(tmp_path)
+    (root / "b.jpg").rename(root / "c.jpg")
+    assert sorted(codes(root)) == ["REF106", "REF107"]
+
+
+def test_the_same_image_in_two_splits_is_an_error(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        (tmp_path / split).mkdir()
+        said = clean()
+        said["images"] = said["images"][:1]
+        said["annotations"] = said["annotations"][:2]
+        (tmp_path / "annotations").mkdir(exist_ok=True)
+        (tmp_path / f"annotations/instances_{split}.json").write_text(json.dumps(said), "utf-8")
+        photo(tmp_path / split / "a.jpg")
+    assert codes(tmp_path) == ["SPL101"]
+
+
+# --- tasks -------------------------------------------------------------------------------------------------
+
+
+def test_tasks_decide_what_is_expected(tmp_path: Path) -> None:
+    path = written(tmp_path, clean())
+    assert codes(path, ignore=["REF112"]) == []
+    assert codes(path, ignore=["REF112"], task="localization") == ["LOC101"]  # a.jpg has two objects
+
+
+def test_two_classes_are_wrong_where_one_is_expected(tmp_path: Path) -> None:
+    said = clean()
+    said["annotations"] = [
+        {"id": key, "image_id": 1, "category_id": category} for key, category in ((1, 1), (2, 2))
+    ]
+    path = tmp_path / "labels_val.json"
+    path.write_text(json.dumps(said), "utf-8")
+    assert codes(path, ignore=["REF112"]) == []
+    assert codes(path, ignore=["REF112"], task="classification") == ["LBL102"]
