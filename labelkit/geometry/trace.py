@@ -69,19 +69,21 @@ def official_polygon_of(mask: Mask) -> Ints:
 
 
 def pillow_polygon_of(mask: Mask) -> Ints:
-    """A polygon that today's Pillow fills to this mask if that is one part without holes, else nearly.
+    """A polygon that today's Pillow fills to this mask if that is one part, else nearly.
 
     Returns: (N, 2) whole x, y of pixels on the border; (0, 2) for an empty mask.
-    Only the exterior of the part with most pixels is traced: holes come out filled, other parts missing. For
-    one part without holes every mask tried came back exactly (Pillow 10.3 and 13.0), but that is a
-    measurement, not the library's promise: render it to know. Pillow fills the border pixels themselves, so
-    the polygon runs through the pixels (their centres), not around them.
+    Only the part with most pixels is traced, with its holes: a line between two parts would be painted. For
+    one part every mask tried came back exactly (Pillow 10.3 and 13.0), but that is a measurement, not the
+    library's promise: render it to know. Pillow fills the border pixels themselves, so the polygon runs
+    through the pixels (their centres), not around them. A seam to a hole runs along a row of the mask's own
+    pixels, out and back.
     """
     parts = outlines(mask)
     if not parts:
         return np.zeros((0, 2), dtype=np.int64)
-    largest = max(parts, key=lambda part: sum(_signed_area(ring) for ring in part))
-    return _without_repeats(_right_edges_moved(largest[0], by_y=True))
+    rings = max(parts, key=lambda part: sum(_signed_area(ring) for ring in part))
+    moved = [_right_edges_moved(ring, by_y=True) for ring in rings]
+    return _without_repeats(np.array(_strung(0, moved, _hole_seams(rings, mask.shape[1])), dtype=np.int64))
 
 
 def components(mask: Mask) -> list[Counts]:
@@ -234,6 +236,23 @@ def _seams(mask: Mask, rings: list[Ints]) -> tuple[list[int], _Children]:
         on_ring = children.setdefault(int(ring_of[place]), {})
         on_ring.setdefault(int(point_of[place]), []).append(number)
     return roots, children
+
+
+def _hole_seams(rings: list[Ints], width: int) -> _Children:
+    """For each hole of one part the edge that a seam leads to, by which pillow_polygon_of strings it.
+
+    The seam lies in the row above the hole's first point, where the pixel up and to the left of it is set
+    (were it clear it would be a higher point of the same hole), and runs from there to the start of its run.
+    """
+    stride = width + 1
+    keys, ring_of, point_of = _upright_units(rings, stride)
+    children: _Children = {}
+    for number, ring in enumerate(rings[1:], 1):
+        x, y = ring[0].tolist()
+        place = int(np.searchsorted(keys, (y - 1) * stride + x)) - 1
+        on_ring = children.setdefault(int(ring_of[place]), {})
+        on_ring.setdefault(int(point_of[place]), []).append(number)
+    return children
 
 
 def _upright_units(rings: list[Ints], stride: int) -> tuple[Ints, Ints, Ints]:
