@@ -6,6 +6,7 @@ and errors. Else its records are read, and are tables too. Then come the image f
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,6 +91,7 @@ def validate(
     origin = source_format(path, format)
     if task is not None and task not in TASKS:
         raise UsageError("--task", repr(task), f"one of {', '.join(TASKS)}")
+    _check_group(group)
     for name in options or {}:
         if name not in own_options(origin.open):
             raise UsageError(f"--{origin.name}-{name}", "unknown", ", ".join(own_options(origin.open)))
@@ -103,6 +105,13 @@ def validate(
             progress(result.images, None)
     run.finish(path)
     return result
+
+
+def _check_group(group: str | None) -> None:
+    try:
+        re.compile(group or "")
+    except re.error as error:
+        raise UsageError("--group", f"{group!r} is no regular expression ({error})") from None
 
 
 def _inspect(

@@ -39,7 +39,7 @@ def codes(root: Path, **options: object) -> list[str]:
 
 
 def test_clean_data_says_so_and_exits_with_0() -> None:
-    done = labelkit("validate", SAMPLE / "coco")
+    done = labelkit("validate", SAMPLE / "coco", "--ignore", "SPL104")  # its splits are too small for that
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("no findings (7 images, 22 objects, ")
 
@@ -208,3 +208,43 @@ def test_two_classes_are_wrong_where_one_is_expected(tmp_path: Path) -> None:
     path.write_text(json.dumps(said), "utf-8")
     assert codes(path, ignore=["REF112"]) == []
     assert codes(path, ignore=["REF112"], task="classification") == ["LBL102"]
+
+
+# --- splits ------------------------------------------------------------------------------------------------
+
+
+def splits(root: Path, second: str) -> Path:
+    """a.jpg in train; b.jpg, or another name, in val."""
+    (root / "annotations").mkdir()
+    said = clean()
+    for split, image in zip(("train", "val"), said["images"], strict=True):
+        part = {**said, "images": [image]}
+        part["annotations"] = [each for each in said["annotations"] if each["image_id"] == image["id"]]
+        image["file_name"] = "a_1.jpg" if split == "train" else second
+        (root / f"annotations/instances_{split}.json").write_text(json.dumps(part), "utf-8")
+    return root
+
+
+def test_a_group_must_not_be_in_two_splits(tmp_path: Path) -> None:
+    root = splits(tmp_path, "a_2.jpg")
+    chosen = {"select": ["SPL103"]}
+    assert codes(root, **chosen) == []
+    assert codes(root, **chosen, group=r"(\w)_\d") == ["SPL103"]
+    assert codes(root, **chosen, group=r"\w_\d") == []
+    done = labelkit("validate", root, "--select", "SPL103", "--group", r"/(\w)_")
+    assert "group 'a' is in val, and in train (train/a_1.jpg)" in done.stdout
+    assert labelkit("validate", root, "--group", "(").returncode == 2
+
+
+def test_a_class_that_only_one_split_has_is_told(tmp_path: Path) -> None:
+    (finding,) = validate(splits(tmp_path, "b.jpg"), select=["SPL104"]).findings
+    assert finding.message == "1 classes without an object: cat"
+    assert finding.at is not None
+    assert finding.at.element == "split val"
+
+
+def test_options_of_another_format_are_refused() -> None:
+    assert labelkit("validate", SAMPLE / "voc", "--voc-base", "1").returncode == 0
+    done = labelkit("validate", SAMPLE / "coco", "--voc-base", "1")
+    assert done.returncode == 2
+    assert "--voc-…: does nothing" in done.stderr

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 
-from labelkit.cli.convert import _comma
-from labelkit.rules import SEVERITIES
+from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.dataset import source_format
+from labelkit.errors import UsageError
+from labelkit.rules import SEVERITIES, Severity
 from labelkit.validation import TASKS, validate
 
 # The module of labelkit.outputs and the function in it, imported when it is asked for.
@@ -27,36 +30,27 @@ OUTPUTS = {
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
 @click.option("--format", "format_", help="Format of SRC; detected if not said.")
 @click.option("--task", type=click.Choice(TASKS), help="What the labels are for.")
-@click.option("--select", multiple=True, callback=_comma(None), help="Only these rules: GEO,MSK101.")
-@click.option("--ignore", multiple=True, callback=_comma(None), help="Not these rules.")
+@click.option("--select", multiple=True, callback=comma(None), help="Only these rules: GEO,MSK101.")
+@click.option("--ignore", multiple=True, callback=comma(None), help="Not these rules.")
 @click.option("--group", help="Regular expression for the part of a path that splits must not share.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True)
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
 @click.option("--output-format", type=click.Choice(list(OUTPUTS)), default="text", show_default=True)
-def command(
-    source: Path,
-    format_: str | None,
-    task: str | None,
-    select: tuple[str, ...],
-    ignore: tuple[str, ...],
-    group: str | None,
-    fail_on: str,
-    images: bool,
-    images_dir: Path | None,
-    output_format: str,
-) -> int:
-    """Check SRC against the rules; `labelkit rules` lists them."""
-    done = validate(
-        source,
-        format=format_,
-        select=select,
-        ignore=ignore,
-        task=task,
-        group=group,
-        images=images,
-        images_dir=images_dir,
-    )
+@format_options("open")
+def command(source: Path, format_: str | None, fail_on: Severity, output_format: str, **rest: Any) -> int:
+    """Check SRC against the rules; `labelkit rules` lists them.
+
+    Options that start with a format's name are for reading that format.
+    """
+    options = take_format_options(rest)
+    format = source_format(source, format_).name
+    for name in options:
+        if name != format:
+            raise UsageError(
+                f"--{name}-…", f"does nothing, for {source} is {format}", "an option of its format"
+            )
+    done = validate(source, format=format, options=options.get(format), **rest)
     module, name = OUTPUTS[output_format]
     getattr(import_module(f"labelkit.outputs.{module}"), name)(done, sys.stdout)
-    return 1 if done.fails(fail_on) else 0  # type: ignore[arg-type]
+    return 1 if done.fails(fail_on) else 0

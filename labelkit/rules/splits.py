@@ -1,0 +1,58 @@
+"""SPL1xx: what splits must not share, and what each of them needs."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from labelkit.findings import Location
+from labelkit.rules import Fault, Faults, rule
+from labelkit.survey import Survey
+
+
+@rule("SPL103")
+def group_in_two_splits(survey: Survey, *, group: str | None = None) -> Faults:
+    """Images of one group (a scene, a patient, a camera) are in two splits (`--group REGEX`).
+
+    Why: images of one group look alike; what is trained on is nearly what is tested on.
+    Fix: move the whole group into one split.
+    Example: `scene07_001.jpg` in train and `scene07_002.jpg` in val, with `--group "scene[0-9]+"`
+    Option: group, as the command line says it: its first parenthesis names the group, or the whole match.
+    """
+    if group is None:
+        return
+    pattern = re.compile(group)
+    members: dict[str, dict[str, str]] = defaultdict(dict)
+    for row in survey.images:
+        if match := pattern.search(row.path):
+            name = match[1] if pattern.groups else match[0]
+            for split in row.splits:
+                members[name].setdefault(split, row.path)
+    for name, splits in members.items():
+        (split, first), *others = [*splits.items()] or [("", "")]
+        for other, path in others:
+            text = f"group {name!r} is in {other}, and in {split} ({first})"
+            yield Fault(Location(path, image=path), text)
+
+
+@rule("SPL104", "info")
+def class_missing_from_split(survey: Survey) -> Faults:
+    """A class has objects in one split and none in another.
+
+    Why: it is tested and never learned, or learned and never tested.
+    Fix: split anew, by class.
+    Example: `zebra` in val only
+    """
+    seen: dict[str, set[str]] = defaultdict(set)
+    splits: dict[str, None] = {}
+    for row in survey.images:
+        splits.update(dict.fromkeys(row.splits))
+    for position, category in zip(survey.table.image.tolist(), survey.table.category, strict=True):
+        if category is not None:
+            seen[category].update(survey.images[position].splits)
+    for split in splits:
+        missing = sorted(name for name, where in seen.items() if where and split not in where)
+        if missing:
+            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            where = Location(survey.root.name, element=f"split {split}")
+            yield Fault(where, f"{len(missing)} classes without an object: {shown}")
