@@ -32,12 +32,8 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
     _refuse_existing(destination, overwrite=overwrite, when="already")
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     stage = parent / f".{destination.name}{_NEW}{os.getpid()}"
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        stage.mkdir()
-    except OSError as error:
-        raise DestinationError(str(parent), f"cannot be written ({error.strerror})") from None
-    try:
+    try:  # from before the stage is made, for a signal may come the moment after
+        _make(stage)
         yield stage
         _refuse_existing(destination, overwrite=overwrite, when="now, made by someone else meanwhile")
         for item in sorted(stage.iterdir(), key=lambda path: path.name == destination.name):
@@ -50,6 +46,14 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
         if not destination.exists():
             _remove_empty(made)
+
+
+def _make(stage: Path) -> None:
+    try:
+        stage.parent.mkdir(parents=True, exist_ok=True)
+        stage.mkdir()
+    except OSError as error:
+        raise DestinationError(str(stage.parent), f"cannot be written ({error.strerror})") from None
 
 
 def _refuse_existing(destination: Path, *, overwrite: bool, when: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,3 +121,18 @@ def test_a_folder_replaces_a_file_only_when_said(tmp_path: Path) -> None:
         (stage / "out").mkdir()
     assert (tmp_path / "out").is_dir()
     assert names(tmp_path) == ["out"]
+
+
+def test_a_signal_just_after_the_stage_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make = Path.mkdir
+
+    def interrupted(self: Path, *arguments: Any, **options: Any) -> None:
+        make(self, *arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "mkdir", interrupted)
+    with pytest.raises(KeyboardInterrupt), refused(tmp_path / "out"):
+        pass
+    assert names(tmp_path) == []
