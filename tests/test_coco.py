@@ -536,6 +536,17 @@ def test_new_objects_get_ids_after_the_highest_and_never_0(tmp_path: Path) -> No
     assert [finding.code for finding in findings] == ["LOS305", "LOS206", "LOS305"]
 
 
+def test_a_document_whose_name_says_another_role_keeps_its_own(tmp_path: Path) -> None:
+    boxes = document(annotations=[annotation(segmentation=...)])
+    source = put(tmp_path / "a" / "annotations" / "labels_val.json", boxes)
+    (record,) = records(tmp_path / "a")
+    labelled = record.model_copy(update={"labels": (ImageLabel(category="dog"),)})
+    root, _ = written(tmp_path / "b", FORMAT.open(tmp_path / "a").header, labelled)
+    (again,) = records(root)
+    assert same(again, labelled)
+    assert tokens(root / "annotations" / "labels_val.json") == tokens(source)
+
+
 # --- fitting ---------------------------------------------------------------------------------------------
 
 HEADER = Header(categories=(Category(name="cat"), Category(name="sky", thing=False), Category(name="dog")))
@@ -723,6 +734,19 @@ def test_a_document_that_is_not_utf8_is_refused_with_the_byte(tmp_path: Path) ->
         FORMAT.open(path)
 
 
+@pytest.mark.parametrize("before", [0, 2**20 - 2, 2**20 - 1, 2**20, 2**21 + 1])
+def test_text_of_many_bytes_is_checked_to_its_last_character(tmp_path: Path, before: int) -> None:
+    start = '{"info": {"a": "'
+    text = start + "x" * (before - len(start)) + "😀é" + '"}, ' + json.dumps(document())[1:]
+    path = tmp_path / "instances_a.json"
+    path.write_text(text, "utf-8")
+    assert len(records(path)) == 1
+    data = text.encode()
+    path.write_bytes(data.replace("é".encode(), b"\xc3"))
+    with pytest.raises(FormatError, match=f"byte {data.index('é'.encode())}: not UTF-8"):
+        FORMAT.open(path)
+
+
 BAD_ANNOTATIONS = {
     "a box of three": ({"bbox": [1, 2, 3]}, r"bbox \[1, 2, 3\]; expected four finite numbers"),
     "a box of null": ({"bbox": None}, "bbox null; expected four finite numbers"),
@@ -813,6 +837,20 @@ def test_ids_that_are_legal_but_wrong_are_findings(tmp_path: Path) -> None:
     assert [len(item.objects) for item in found if isinstance(item, Record)] == [3]
 
 
+def test_ids_of_every_kind_are_seen_again(tmp_path: Path) -> None:
+    keys = [7, "7", 7.0, None, 2**70, "a", 0.5, None, 2**70, "a", 0.5, ..., 0]
+    said = [annotation(id=key, bbox=[0, 0, 1, number]) for number, key in enumerate(keys)]
+    path = put(tmp_path / "instances_a.json", document(annotations=said))
+    found = [item for item in items(path) if isinstance(item, Finding)]
+    assert [(item.code, item.place.rpartition(":")[2], item.message.split()[2]) for item in found] == [
+        ("ODD004", "annotations[2]", "7.0"),
+        ("ODD004", "annotations[8]", str(2**70)),
+        ("ODD004", "annotations[9]", "'a'"),
+        ("ODD004", "annotations[10]", "0.5"),
+        ("ODD005", "annotations[12]", "0,"),
+    ]
+
+
 def test_string_ids_and_a_category_0_are_kept(tmp_path: Path) -> None:
     images = [{"id": "x_1", "file_name": "a.jpg", "width": 10.0, "height": 8}]
     said = [annotation(id="n", image_id="x_1", category_id=0, iscrowd=True)]
@@ -834,6 +872,15 @@ def test_results_need_the_document_they_were_predicted_for(corpus: Path, tmp_pat
     assert [str(item) for item in found if isinstance(item, RecordError)] == [
         f"{bad}:annotations[0], byte 1: image_id -1 is no image; expected the id of an image"
     ]
+
+
+def test_a_folder_is_no_document_that_results_were_predicted_for(corpus: Path) -> None:
+    folder = corpus / "coco-val2014-100"
+    with pytest.raises(UsageError) as caught:
+        FORMAT.open(folder / "instances_val2014_fakebbox100_results.json", gt=folder)
+    assert str(caught.value) == (
+        f"--coco-gt: {folder} is a folder; expected the JSON file that results were predicted for"
+    )
 
 
 def test_files_beside_documents_are_skipped_and_noted(tmp_path: Path) -> None:

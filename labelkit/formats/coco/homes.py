@@ -16,14 +16,18 @@ Spot = int | tuple[str, str | None]  # a document that there is by number, a new
 def home(documents: Sequence[Document], role: str, split: str | None) -> int | Document:
     """Where new annotations of a role and split go: the number of a document there is, or a new one.
 
-    Where there are only results, new objects are results too.
+    Where there are only results, new objects are results too. A new document's name is free, also where a
+    document of another role has the usual one (FiftyOne's ``labels.json`` states boxes).
     """
-    name = f"annotations/{role}_{split}.json" if split is not None else f"annotations/{role}.json"
     for number, document in enumerate(documents):
-        if (document.role == role and document.split == split) or document.name == name:
+        if document.role == role and document.split == split:
             return number
     if role == "instances" and documents and all(document.role == "results" for document in documents):
         return 0
+    stem = f"{role}_{split}" if split is not None else role
+    taken = {document.name for document in documents}
+    while (name := f"annotations/{stem}.json") in taken:
+        stem = f"more_{stem}"  # no other role and split have this name; the document says its split inside
     return Document(name, role, split, ())
 
 

@@ -27,7 +27,7 @@ LISTS = ("images", "annotations", "categories")
 _HEAD = 4096  # bytes in which the first character that is no space must be
 _PIECE = 1 << 20  # bytes that are decoded at a time
 _CHUNK = 1024  # annotations whose ids are decoded at a time
-_INT64 = range(-(2**63), 2**63)
+_INT64 = 2**63  # the first number too large for the column of ids
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -184,14 +184,14 @@ class Index:
 
     def _note_id(self, ordinal: int, key: Any) -> int:
         """The id as a number; an id that is none, or is written otherwise, is kept as it is."""
-        if type(key) is int and key in _INT64:
-            return key
-        self._odd[ordinal] = key if is_key(key) else None
-        return int(key) if isinstance(key, float) and key in _INT64 else 0
+        number = _whole(key)
+        if number is None or type(key) is not int:
+            self._odd[ordinal] = key if is_key(key) else None
+        return number or 0
 
     def _repeated(self) -> frozenset[int]:
         """The ordinals of annotations whose id an earlier annotation has."""
-        others = {o: key for o, key in self._odd.items() if not (type(key) is float and key in _INT64)}
+        others = {ordinal: key for ordinal, key in self._odd.items() if _whole(key) is None}
         is_number = np.ones(len(self._numbers), dtype=bool)
         is_number[list(others)] = False
         known = np.flatnonzero(is_number)
@@ -209,6 +209,13 @@ class Index:
 
 _ids_decoder = msgspec.json.Decoder(list[_Ids])
 _one_decoder = msgspec.json.Decoder(_Ids)
+
+
+def _whole(key: Any) -> int | None:
+    """An id as a whole number of 64 bits (5.0 is 5), if it is one."""
+    if type(key) is int or (type(key) is float and key.is_integer()):
+        return int(key) if -_INT64 <= key < _INT64 else None
+    return None
 
 
 def _one(raw: msgspec.Raw) -> _Ids:
