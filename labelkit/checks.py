@@ -7,29 +7,14 @@ What is legal but should not be is a finding: it is converted as it is, and neve
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import PurePosixPath
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
-from labelkit.formats._files import brief, safe_path
+from labelkit.formats._files import brief
 from labelkit.model import Box, Cell, Polygons, Record, Rle
 from labelkit.pixels import SIDE_LIMIT, map_pixels, shape_runs
 
 _TOLERANCE = 0.5  # pixels that a box may leave its image by: official boxes are rounded
-
-
-def check_names(record: Record, place: str) -> None:
-    """Refuse names that could lead a writer out of its folder, wherever the record came from.
-
-    Raises RecordError.
-    """
-    try:
-        safe_path(record.image.path)
-        for split in record.splits:
-            if len(PurePosixPath(safe_path(split)).parts) > 1 or split.startswith("."):
-                raise ValueError(f"the split {split!r} is no plain name")
-    except ValueError as error:
-        raise RecordError(place, str(error), "names that stay in their folder") from None
 
 
 def check_pixels(record: Record, place: str) -> None:

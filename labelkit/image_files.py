@@ -34,6 +34,19 @@ class ImageHeader(NamedTuple):
     orientation: int
 
 
+def read_header(path: Path) -> ImageHeader:
+    """What the first bytes of an image file say.
+
+    Raises ValueError where Pillow knows no such image, or it claims too many pixels.
+    """
+    from PIL import Image
+
+    with _quiet(), Image.open(path) as image:
+        refuse_huge(image.height, image.width)
+        orientation = image.getexif().get(_ORIENTATION, 1)
+        return ImageHeader(image.format or "", image.mode, image.width, image.height, orientation)
+
+
 @dataclass(frozen=True, eq=False)
 class ImageFile:
     """An image of a data set and its file. name: the file's path relative to the data set, or its own."""
@@ -45,12 +58,7 @@ class ImageFile:
     @cached_property
     def header(self) -> ImageHeader:
         """Raises ValueError where Pillow knows no such image, or it claims too many pixels."""
-        from PIL import Image
-
-        with _quiet(), Image.open(self.path) as image:
-            refuse_huge(image.height, image.width)
-            orientation = image.getexif().get(_ORIENTATION, 1)
-            return ImageHeader(image.format or "", image.mode, image.width, image.height, orientation)
+        return read_header(self.path)
 
     @cached_property
     def digest(self) -> str:

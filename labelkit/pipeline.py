@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from labelkit.carrier import CarrierWriter, carrier_path
-from labelkit.checks import check_names, check_pixels, oddities, unchecked
+from labelkit.checks import check_pixels, oddities, unchecked
 from labelkit.dataset import Dataset, open_dataset, own_options, source_format
 from labelkit.derive import DERIVABLE, derive
 from labelkit.errors import (
@@ -23,7 +23,7 @@ from labelkit.errors import (
 )
 from labelkit.findings import Finding
 from labelkit.formats import Format, Part, Target, Writer, detect, get_format
-from labelkit.formats._files import OutsideLinkError
+from labelkit.formats._files import OutsideLinkError, check_names
 from labelkit.images import IMAGES, NOT_COPIED, becomes_png, bring
 from labelkit.loss import Fitted, Ledger, fit, fit_header
 from labelkit.model import Header, Record

@@ -6,7 +6,7 @@ record model: x, y, w, h in pixels, half-open, origin at the outer corner of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.changes import Change, Edit
 from labelkit.findings import Location
 from labelkit.model import Mask, Record
 from labelkit.pixels import Counts, mask_runs
@@ -30,6 +31,11 @@ class ImageRow(NamedTuple):
     splits: tuple[str, ...] = ()
 
 
+def no_edits(row: int, change: Change) -> Iterable[Edit]:
+    """The edits of a table whose format cannot be edited."""
+    return ()
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Objects of some images, a row each.
@@ -39,7 +45,8 @@ class Table:
     box: (N, 4) x, y, w, h; NaN where none is stated. area: (N,) as stated; NaN where it is not.
     crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
-    locate: where a row stands in its file.
+    locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
+    where the format cannot say it.
     """
 
     images: Sequence[ImageRow]
@@ -51,6 +58,7 @@ class Table:
     masks: Sequence[Mask | None]
     runs: Callable[[int], Counts]
     locate: Callable[[int], Location]
+    edits: Callable[[int, Change], Iterable[Edit]] = no_edits
 
     def __len__(self) -> int:
         return len(self.image)
@@ -84,7 +92,7 @@ class Table:
 
     def without_masks(self) -> Table:
         """The columns alone, which can be kept for the whole data set."""
-        return replace(self, masks=(), runs=no_pixels, locate=_nowhere)
+        return replace(self, masks=(), runs=no_pixels, locate=_nowhere, edits=no_edits)
 
     def groups(self) -> Iterator[NDArray[np.int64]]:
         """The rows of each image that has objects."""

@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from labelkit.checks import check_names
-from labelkit.dataset import Dataset, open_dataset, own_options, source_format
-from labelkit.errors import FormatError, RecordError, UsageError
-from labelkit.findings import Finding, Location
-from labelkit.formats import Format, Part
+from labelkit.changes import Fix
+from labelkit.dataset import open_dataset, own_options, source_format
+from labelkit.errors import FormatError, UsageError
+from labelkit.findings import Finding
+from labelkit.formats import Format, Parcel
+from labelkit.formats._inspect import part_items
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, Record
-from labelkit.rules import SEVERITIES, Fault, Fix, Rule, Severity, rules, selected
-from labelkit.survey import SurveyBuilder
-from labelkit.table import ImageRow, Table, table_of
+from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
+from labelkit.survey import Survey, SurveyBuilder
+from labelkit.table import Table
 
 Progress = Callable[[int, int | None], None]
 TASKS = ("classification", "multi-label", "localization", "detection", "semantic", "instance")
@@ -32,7 +33,7 @@ class Validation:
     """What validating a data set found.
 
     findings: in the order of the data. fixes: what would mend a finding, by its position. checked: the codes
-    of the rules that ran.
+    of the rules that ran. survey: what the data set shows as a whole.
     """
 
     source: Path
@@ -42,6 +43,7 @@ class Validation:
     objects: int = 0
     findings: list[Finding] = field(default_factory=list)
     fixes: dict[int, Fix] = field(default_factory=dict)
+    survey: Survey | None = None
 
     def rule(self, finding: Finding) -> Rule:
         """The rule that made a finding."""
@@ -128,38 +130,7 @@ def _inspect(
         return
     yield dataset.header
     for part in dataset.reader.parts():
-        yield from inspect_part(dataset, part)
-
-
-def inspect_part(dataset: Dataset, part: Part) -> Iterator[object]:
-    """A part's errors, records and image files, and its objects as a table."""
-    records = []
-    for item in dataset.items(part):
-        yield item
-        if not isinstance(item, Record):
-            continue
-        records.append(item)
-        try:
-            check_names(item, f"{dataset.path}:{item.image.path}")
-            file = dataset.image_file(item)
-        except ValueError as error:
-            yield RecordError(f"{dataset.path}:{item.image.path}", str(error), code="STR108")
-            continue
-        except RecordError as error:
-            yield error if error.code else RecordError(*error.args, code="STR108")
-            continue
-        if file is not None:
-            row = ImageRow(item.image.path, item.image.width, item.image.height, item.splits)
-            yield ImageFile(row, file, _relative(file, dataset.path))
-    yield table_of(records, _locate)
-
-
-def _locate(record: Record, position: int) -> Location:
-    return Location(record.image.path, image=record.image.path, object=position + 1)
-
-
-def _relative(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+        yield Parcel(part_items, (dataset.reader, part, path))
 
 
 @dataclass
@@ -176,6 +147,10 @@ class _Run:
 
     def take(self, item: object) -> None:
         """Check one thing that the data set is made of, and note it for the survey."""
+        if isinstance(item, Parcel):
+            for inner in item.make(*item.arguments):
+                self.take(inner)
+            return
         if isinstance(item, Header):
             self.header = item
         elif isinstance(item, ImageFile):
@@ -193,7 +168,8 @@ class _Run:
 
     def finish(self, root: Path) -> None:
         """Check the data set as a whole."""
-        self.check(self.builder.finish(root, self.result.format, self.header))
+        self.result.survey = self.builder.finish(root, self.result.format, self.header)
+        self.check(self.result.survey)
 
     def check(self, item: object) -> None:
         """Run every rule that looks at this kind of thing."""
@@ -208,10 +184,13 @@ class _Run:
 
     def add(self, rule: Rule, fault: Fault, item: object) -> None:
         """Make a finding of a fault."""
-        where = fault.where
+        where, message = fault.where, fault.message
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
             where = item.locate(where)
+        if fault.other is not None:
+            assert isinstance(item, Table)
+            message = f"{message} {item.locate(fault.other)}"
         if fault.fix:
             self.result.fixes[len(self.result.findings)] = fault.fix
-        self.result.findings.append(Finding(rule.code, str(where), fault.message, at=where))
+        self.result.findings.append(Finding(rule.code, str(where), message, at=where))

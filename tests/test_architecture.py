@@ -11,10 +11,11 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 
 # A module imports only from rows above its own, or its own package.
 LAYERS = [
-    {"errors", "findings", "model", "geometry"},
+    {"errors", "findings", "model", "geometry", "changes"},
     {"pixels"},
     {"table"},
     {"image_files"},
+    {"map_files"},
     {"visible", "canonical", "merge_maps", "align"},
     {"restore"},
     {"formats", "schema", "derive", "publish"},

@@ -17,7 +17,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from pkgutil import iter_modules
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from labelkit.errors import RecordError, UsageError
 from labelkit.findings import Finding, Tell
@@ -78,6 +78,13 @@ class Part:
     key: Any
     start: int
     count: int = 0
+
+
+class Parcel(NamedTuple):
+    """Things to look at that another process can make: make(*arguments) yields them. It pickles small."""
+
+    make: Callable[..., Iterator[object]]
+    arguments: tuple[Any, ...]
 
 
 class Reader(Protocol):
@@ -154,8 +161,8 @@ class Format:
         model does (keypoints, captions, actions): what another target loses is told by these names.
     image_suffixes: what the official tools look for; empty if they take any image.
     inspect: ``inspect(path, *, images_dir=None, **options)`` yields all that a data set is made of, however
-        broken it is, for rules to look at: raw documents, tables of objects, records, image files, errors.
-        None: what the reader gives.
+        broken it is, for rules to look at: the header, raw documents, tables of objects, records, files of
+        images and of maps, errors, and parcels of such things. None: what the reader gives.
     """
 
     name: str

@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from labelkit.errors import FormatError
+from labelkit.errors import FormatError, RecordError
+from labelkit.model import Record
 from labelkit.pixels import image_size
 
 T = TypeVar("T")
@@ -29,6 +30,20 @@ def safe_path(name: str) -> str:
     if path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":"):
         raise ValueError(f"the file name {name!r} is absolute or leaves its folder")
     return str(path)
+
+
+def check_names(record: Record, place: str) -> None:
+    """Refuse names that could lead a writer out of its folder, wherever the record came from.
+
+    Raises RecordError.
+    """
+    try:
+        safe_path(record.image.path)
+        for split in record.splits:
+            if len(PurePosixPath(safe_path(split)).parts) > 1 or split.startswith("."):
+                raise ValueError(f"the split {split!r} is no plain name")
+    except ValueError as error:
+        raise RecordError(place, str(error), "names that stay in their folder") from None
 
 
 class OutsideLinkError(ValueError):

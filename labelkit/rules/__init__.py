@@ -1,7 +1,8 @@
 """The registry of rules. A rule is one small function; its docstring is what the user reads.
 
 The type of a rule's first parameter says what it looks at: a ``Table`` of objects, a ``Record``, an
-``ImageFile``, the whole ``Survey``, or a format's own raw document, for defects that no record can hold.
+``ImageFile``, a ``MapFile``, the whole ``Survey``, or a format's own raw document, for defects that no record
+can hold. A rule must not ask where a row stands, nor keep anything: rows may be looked at in other processes.
 Its keyword parameters are its options, with their defaults (``[tool.labelkit.rules.GEO114] limit = 30``).
 
 A module of this folder is a family; other packages add modules by the entry point group
@@ -21,6 +22,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 from typing import Any, Literal, NamedTuple, TypeVar, get_args, get_type_hints
 
+from labelkit.changes import Fix
 from labelkit.errors import UsageError
 from labelkit.findings import Location
 
@@ -42,31 +44,16 @@ FAMILIES: dict[str, str] = {
 }
 
 
-class Edit(NamedTuple):
-    """Bytes of a file to be replaced: from start to stop (exclusive) by text."""
-
-    file: str
-    start: int
-    stop: int
-    text: bytes
-
-
-class Fix(NamedTuple):
-    """How to mend a defect. is_safe: no label changes its meaning."""
-
-    summary: str
-    edits: tuple[Edit, ...]
-    is_safe: bool
-
-
 class Fault(NamedTuple):
     """What a rule found.
 
     where: the row of a table, or the place itself. message: what was found and, after a semicolon, expected.
+    other: a second row that the message speaks of; its place is put after the message. fix: how to mend it.
     """
 
     where: int | Location
     message: str
+    other: int | None = None
     fix: Fix | None = None
 
 

@@ -91,7 +91,7 @@ def exact_duplicate(table: Table) -> Faults:
         masks = table.masks[row], table.masks[first]
         texts = [mask.text if mask is not None else None for mask in masks]
         if texts[0] == texts[1] and table.crowd[row] == table.crowd[first]:
-            yield Fault(row, f"the same class, box and mask as {table.locate(first)}")
+            yield Fault(row, "the same class, box and mask as", other=first)
 
 
 def _same_boxes(table: Table) -> Iterator[tuple[int, int]]:
