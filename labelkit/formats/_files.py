@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import mmap
 import os
+import re
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -15,6 +17,7 @@ from labelkit.pixels import image_size
 T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
 _LONGEST = 60  # characters of a value in a message
+_PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")  # as nearly all names
 
 
 def safe_path(name: str) -> str:
@@ -22,6 +25,8 @@ def safe_path(name: str) -> str:
 
     Folders are kept; backslashes are refused, for they are folders on one system and letters on another.
     """
+    if _PLAIN.fullmatch(name):
+        return name
     path = PurePosixPath(name)
     if not path.parts or name.endswith("/"):
         raise ValueError(f"the file name {name!r} names no file")
@@ -115,6 +120,18 @@ def read_bytes(path: Path) -> bytes:
         return regular(path).read_bytes()
     except OSError as error:
         raise FormatError(str(path), f"cannot be read ({error.strerror})", "a readable file") from None
+
+
+def map_bytes(path: Path) -> memoryview:
+    """A file's bytes, in memory when they are looked at. Raises FormatError where it cannot be read."""
+    try:
+        with regular(path).open("rb") as stream:
+            if not os.fstat(stream.fileno()).st_size:
+                return memoryview(b"")
+            return memoryview(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise FormatError(str(path), f"cannot be read ({reason})", "a readable file") from None
 
 
 def read_text(path: Path) -> str:

@@ -141,10 +141,14 @@ def colliding_names(survey: Survey) -> Faults:
     Example: `IMG_1.jpg` and `img_1.jpg`; `a.jpg` and `a.png`
     """
     told: set[str] = set()
+    paths = [row.path for row in survey.images]
     for what, key in _WAYS:
+        keys = [key(path) for path in paths]
+        if len(set(keys)) == len(paths):
+            continue
         groups: dict[str, list[str]] = defaultdict(list)
-        for row in survey.images:
-            groups[key(row.path)].append(row.path)
+        for path, same in zip(paths, keys, strict=True):
+            groups[same].append(path)
         for first, *others in groups.values():
             for path in others:
                 if path not in told:

@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import FormatError
-from labelkit.formats._files import BOM, json_fault, read_bytes
+from labelkit.formats._files import BOM, json_fault, map_bytes
 from labelkit.formats.coco.native import ImageEntry, image_decoder, is_key
+from labelkit.formats.coco.repeats import colons
 
 Ordinals = NDArray[np.int64]
 LISTS = ("images", "annotations", "categories")
@@ -64,11 +65,14 @@ class Index:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.data = read_bytes(path).removeprefix(BOM)
-        if not self.data.isascii():
-            self._check_utf8()
+        data = map_bytes(path)
+        self.starts_with_bom = bytes(data[: len(BOM)]) == BOM
+        self.data = data[len(BOM) :] if self.starts_with_bom else data
+        self._address = _address(self.data) if len(self.data) else 0
+        self._check_utf8()
         self.keys: list[tuple[str, str | None]] = []
-        self.is_results = self.data[:_HEAD].lstrip()[:1] == b"["
+        self._top_spans: list[tuple[int, int]] = []
+        self.is_results = bytes(self.data[:_HEAD]).lstrip()[:1] == b"["
         lists = {"annotations": msgspec.Raw(self.data)} if self.is_results else self._top()
         self.images = self._list(lists, "images")
         self.annotations = self._list(lists, "annotations")
@@ -81,14 +85,23 @@ class Index:
 
     def _top(self) -> dict[str, msgspec.Raw]:
         top = self._decode(self.data, dict[str, msgspec.Raw])
+        self._top_spans = [(self.start(raw), len(raw)) for raw in top.values()]
         for key, raw in top.items():
             self.keys.append((key, None if key in LISTS else bytes(raw).decode()))
         return {key: top[key] for key in LISTS if key in top}
 
+    @property
+    def has_repeated_keys(self) -> bool:
+        """Whether the outermost keys may stand twice: each has a colon, and decoders keep the last of two."""
+        starts = [0, *(start + length for start, length in self._top_spans)]
+        stops = [*(start for start, _ in self._top_spans), len(self.data)]
+        between = sum(colons(self.data, *gap) for gap in zip(sorted(starts), sorted(stops), strict=True))
+        return not self.is_results and between != len(self._top_spans)
+
     def _list(self, lists: dict[str, msgspec.Raw], key: str) -> list[msgspec.Raw]:
         return self._decode(lists[key], list[msgspec.Raw], key) if key in lists else []
 
-    def _decode(self, data: bytes | msgspec.Raw, type: Any, key: str = "") -> Any:
+    def _decode(self, data: memoryview | msgspec.Raw, type: Any, key: str = "") -> Any:
         try:
             return msgspec.json.decode(data, type=type)
         except (msgspec.DecodeError, RecursionError) as error:
@@ -114,13 +127,15 @@ class Index:
 
     def _check_utf8(self) -> None:
         """Piece by piece: a text of the whole file would be up to four times its size."""
-        start = 0
+        start = 0  # pieces end between two characters
         while start < len(self.data):
             end = start + _PIECE
             while end < len(self.data) and self.data[end] & 0xC0 == 0x80:  # inside of a character
                 end += 1
+            piece = bytes(self.data[start:end])
             try:
-                self.data[start:end].decode()
+                if not piece.isascii():
+                    piece.decode()
             except UnicodeDecodeError as error:
                 place = f"{self.path}:byte {start + error.start}"
                 raise FormatError(place, "not UTF-8", "UTF-8 text", code="STR111") from None
@@ -135,8 +150,12 @@ class Index:
             return {}
 
     def offset(self, raw: msgspec.Raw) -> int:
-        """The byte at which a piece of the file starts (of several equal ones, the first)."""
-        return self.data.find(bytes(raw))
+        """The byte of the file at which a piece of it starts."""
+        return self.start(raw) + len(BOM) * self.starts_with_bom
+
+    def start(self, raw: msgspec.Raw) -> int:
+        """Where a piece of the data starts in it."""
+        return _address(raw) - self._address
 
     def place(self, ordinal: int) -> str:
         """The place of an annotation in words."""
@@ -216,6 +235,11 @@ def _whole(key: Any) -> int | None:
     if type(key) is int or (type(key) is float and key.is_integer()):
         return int(key) if -_INT64 <= key < _INT64 else None
     return None
+
+
+def _address(data: memoryview | msgspec.Raw) -> int:
+    address: int = np.frombuffer(data, dtype=np.uint8).__array_interface__["data"][0]
+    return address
 
 
 def _one(raw: msgspec.Raw) -> _Ids:

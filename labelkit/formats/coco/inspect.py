@@ -13,10 +13,11 @@ from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import safe_path
 from labelkit.formats.coco.catalogue import Source
+from labelkit.formats.coco.columns import OBJECT_ROLES
 from labelkit.formats.coco.documents import json_files
 from labelkit.formats.coco.index import Index
 from labelkit.formats.coco.places import Places, root_of
-from labelkit.formats.coco.raw_document import OBJECT_ROLES, CocoDocument, CocoSet
+from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
 from labelkit.formats.coco.read import CocoReader
 from labelkit.image_files import ImageFile
 from labelkit.model import Category, Header, Mask, Record
@@ -51,7 +52,6 @@ def inspect(
     places = Places(path, images_dir, gt, [document.index.path for document in documents])
     seen: set[str] = set()
     for document in documents:
-        document.settle()
         yield document
         yield from tables(document)
         yield from _image_files(document, places, root, seen)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from glob import escape
 from pathlib import Path
@@ -38,6 +39,7 @@ class Places:
             if path.is_file():
                 self._beside.append(self.root.parent / "images")
         self._folders: dict[str | None, list[Path]] = {}
+        self._listings: dict[str, frozenset[str]] = {}
 
     def find(self, path: str, splits: Sequence[str | None], prefix: str | None = None) -> Path | None:
         """Where an image lies. Raises ValueError where a link leads out of its folder."""
@@ -47,9 +49,24 @@ class Places:
         for name in names:
             for split in splits:
                 for folder in self._of_split(split):
-                    if found := image_inside(folder, name, self.images_dir):
+                    if self._lists(folder, name) and (found := image_inside(folder, name, self.images_dir)):
                         return found
         return None
+
+    def _lists(self, folder: Path, name: str) -> bool:
+        """Whether a folder has an entry of that name. It is listed once, not asked for each image.
+
+        Where a file system takes other letters for the same name, the annotation must still say the file's.
+        """
+        below, _, last = name.rpartition("/")
+        place = f"{folder}/{below}"
+        if place not in self._listings:
+            try:
+                with os.scandir(place) as entries:
+                    self._listings[place] = frozenset(entry.name for entry in entries)
+            except OSError:
+                self._listings[place] = frozenset()
+        return last in self._listings[place]
 
     def _of_split(self, split: str | None) -> list[Path]:
         if split not in self._folders:
