@@ -1,24 +1,23 @@
 """Validating: everything that a data set is made of passes by the rules that look at its kind.
 
-A format may say itself what it is made of (``Format.inspect``): its raw documents, tables of objects, records
-and errors. Else its records are read, and are tables too. Then come the image files and, last, the survey.
+Last comes the survey, which is what the data set shows as a whole.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from labelkit.changes import Fix
-from labelkit.dataset import open_dataset, own_options, source_format
-from labelkit.errors import FormatError, UsageError
+from labelkit.dataset import source_format
+from labelkit.errors import UsageError
 from labelkit.findings import Finding
-from labelkit.formats import Format, Parcel
-from labelkit.formats._inspect import part_items
+from labelkit.formats import Parcel
 from labelkit.image_files import ImageFile
+from labelkit.inspection import check_options, inspect
 from labelkit.model import Header, Record
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
 from labelkit.survey import Survey, SurveyBuilder
@@ -94,14 +93,12 @@ def validate(
     if task is not None and task not in TASKS:
         raise UsageError("--task", repr(task), f"one of {', '.join(TASKS)}")
     _check_group(group)
-    for name in options or {}:
-        if name not in own_options(origin.open):
-            raise UsageError(f"--{origin.name}-{name}", "unknown", ", ".join(own_options(origin.open)))
+    check_options(origin, options or {})
     result = Validation(path, origin.name, list(selected(select, ignore)))
     common = {"task": task, "group": group}
     run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
     folder = Path(images_dir) if images_dir else None
-    for item in _inspect(path, origin, folder, dict(options or {})):
+    for item in inspect(path, origin, folder, options or {}):
         run.take(item)
         if progress and isinstance(item, Table):
             progress(result.images, None)
@@ -114,23 +111,6 @@ def _check_group(group: str | None) -> None:
         re.compile(group or "")
     except re.error as error:
         raise UsageError("--group", f"{group!r} is no regular expression ({error})") from None
-
-
-def _inspect(
-    path: Path, format: Format, images_dir: Path | None, options: dict[str, Any]
-) -> Iterator[object]:
-    """All that a data set is made of, in the order of its files."""
-    if format.inspect is not None:
-        yield from format.inspect(path, images_dir=images_dir, **options)
-        return
-    try:
-        dataset = open_dataset(path, format=format.name, images_dir=images_dir, carrier=False, **options)
-    except FormatError as error:
-        yield error
-        return
-    yield dataset.header
-    for part in dataset.reader.parts():
-        yield Parcel(part_items, (dataset.reader, part, path))
 
 
 @dataclass

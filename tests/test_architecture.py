@@ -23,6 +23,7 @@ LAYERS = [
     {"rules"},
     {"carrier"},
     {"dataset"},
+    {"inspection"},
     {"pipeline", "validation"},
     {"outputs"},
     {"cli"},
