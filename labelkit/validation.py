@@ -14,10 +14,10 @@ from typing import Any
 
 from labelkit.changes import Fix
 from labelkit.dataset import open_dataset, own_options, source_format
-from labelkit.errors import FormatError, UsageError
+from labelkit.errors import FormatError, LabelkitError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Format, Parcel
-from labelkit.formats._inspect import part_items
+from labelkit.formats._inspect import part_items, placed
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, Record
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
@@ -163,6 +163,8 @@ class _Run:
             self.result.objects += len(item)
         elif isinstance(item, Record):
             self.builder.add_record(item)
+        elif isinstance(item, LabelkitError):
+            item = placed(item, self.result.source)
         self.check(item)
         self.result.images = len(self.builder.images)
 
