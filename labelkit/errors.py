@@ -3,20 +3,30 @@
 A message says where, what was found, what was expected, and how to go on. Each of the four is an
 argument, so that no message can forget to ask itself for them; the last two may be empty. The code is that
 of the rule by which ``labelkit validate`` reports the defect (``MSK102``), where there is a closer one than
-"cannot be read".
+"cannot be read"; ``at`` is the place in its parts, where whoever raised it knew more than the text says.
 """
 
 from __future__ import annotations
+
+from labelkit.findings import Location
 
 
 class LabelkitError(Exception):
     """Anything that labelkit refuses to do, with the reason in one line."""
 
     def __init__(
-        self, place: str, found: str, expected: str = "", advice: str = "", *, code: str = ""
+        self,
+        place: str,
+        found: str,
+        expected: str = "",
+        advice: str = "",
+        *,
+        code: str = "",
+        at: Location | None = None,
     ) -> None:
         super().__init__(place, found, expected, advice)
         self.code = code
+        self.at = at
         self.place = place
         self.found = found
         self.expected = expected

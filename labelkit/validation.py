@@ -13,9 +13,10 @@ from typing import Any
 
 from labelkit.changes import Fix
 from labelkit.dataset import source_format
-from labelkit.errors import UsageError
+from labelkit.errors import LabelkitError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Parcel
+from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
 from labelkit.model import Header, Record
@@ -143,6 +144,8 @@ class _Run:
             self.result.objects += len(item)
         elif isinstance(item, Record):
             self.builder.add_record(item)
+        elif isinstance(item, LabelkitError):
+            item = placed(item, self.result.source)
         self.check(item)
         self.result.images = len(self.builder.images)
 

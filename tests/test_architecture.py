@@ -11,7 +11,8 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 
 # A module imports only from rows above its own, or its own package.
 LAYERS = [
-    {"errors", "findings", "model", "geometry", "changes"},
+    {"findings"},
+    {"errors", "model", "geometry", "changes"},
     {"pixels"},
     {"table"},
     {"image_files"},

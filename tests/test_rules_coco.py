@@ -194,10 +194,15 @@ SEEDS: dict[str, Seed] = {
     "path outside": (
         lambda s: s["images"][1].update(file_name="../b.jpg"),
         "STR108",
-        "",
+        "images[1].file_name",
         "leaves its folder",
     ),
-    "absolute path": (lambda s: s["images"][1].update(file_name="/b.jpg"), "STR108", "", "is absolute"),
+    "absolute path": (
+        lambda s: s["images"][1].update(file_name="/b.jpg"),
+        "STR108",
+        "images[1].file_name",
+        "is absolute",
+    ),
     "empty box": (
         lambda s: s["annotations"][2].update(bbox=[30, 3, 0, 10]),
         "GEO102",

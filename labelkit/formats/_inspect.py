@@ -6,10 +6,12 @@ and the others as far as records go.
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from labelkit.errors import RecordError
+from labelkit.errors import LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Part, Reader
 from labelkit.formats._files import check_names
@@ -68,3 +70,37 @@ def box_at(record: Record, position: int) -> tuple[float, float, float, float] |
 def relative(file: Path, root: Path) -> str:
     """A file's path below the data set, or its own where it lies elsewhere."""
     return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
+def placed(error: LabelkitError, root: Path) -> LabelkitError:
+    """An error that knows its place in its parts, the file below the data set."""
+    if error.at is not None:
+        return error
+    return type(error)(*error.args, code=error.code, at=place_of(error.place, root))
+
+
+_LINE = re.compile(r"(?:line )?([0-9]+)")
+_BYTE = re.compile(r"byte ([0-9]+)")
+
+
+def place_of(text: str, root: Path) -> Location:
+    """The place that an error's text means: a file, and after a colon a line, a byte or an element.
+
+    The file is the longest beginning of the text that is there, for names may have colons.
+    """
+    folder = root if root.is_dir() else root.parent
+    cuts = [len(text), *(cut.start() for cut in reversed([*re.finditer(":", text)]))]
+    for cut in cuts:
+        file = folder / text[:cut]
+        if cut and os.path.lexists(file):  # Path's own raise for names that no system can have
+            name = relative(file, folder) if file != folder else folder.name
+            return _inside(name, text[cut + 1 :])
+    return Location(text)
+
+
+def _inside(file: str, rest: str) -> Location:
+    if line := _LINE.fullmatch(rest):
+        return Location(file, line=int(line[1]))
+    if byte := _BYTE.fullmatch(rest):
+        return Location(file, offset=int(byte[1]))
+    return Location(file, element=rest or None)

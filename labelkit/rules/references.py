@@ -9,6 +9,7 @@ from posixpath import splitext
 
 from labelkit.findings import Location
 from labelkit.formats._files import brief
+from labelkit.formats._raw import RawDocument
 from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
@@ -74,16 +75,15 @@ def unknown_image(document: CocoDocument) -> Faults:
 
 
 @rule("REF105")
-def unknown_category(document: CocoDocument) -> Faults:
+def unknown_category(document: RawDocument) -> Faults:
     """An annotation is of a category that is not listed.
 
     Why: it has no name; training crashes on it, or learns a class that nobody meant.
     Fix: list the category, or correct the id. Ids that are off by one come from lists that start at 0.
-    Example: `"category_id": 81` where the last category is 80
+    Example: `"category_id": 81` where the last category is 80; a `<name>` that labelmap.txt has not
     """
-    for ordinal, key in document.columns.classless:
-        text = f"category_id {brief(key)}; expected the id of a category"
-        yield Fault(document.at(ordinal, "category_id"), text)
+    for where, message in document.told("unknown category"):
+        yield Fault(where, message)
 
 
 @rule("REF106")
@@ -114,21 +114,15 @@ def image_not_listed(survey: Survey) -> Faults:
 
 
 @rule("REF109")
-def duplicate_file_name(document: CocoDocument) -> Faults:
+def duplicate_file_name(document: RawDocument) -> Faults:
     """Two images of a document have one file name.
 
     Why: each has a part of the labels, and training sees the file twice, each time half labelled.
     Fix: join their annotations under one id.
     Example: two entries of `images` with `"file_name": "a.jpg"`
     """
-    first: dict[str, int] = {}
-    for entry in document.images:
-        if entry.file_name is None:
-            continue
-        if entry.file_name in first:
-            text = f"{entry.file_name!r} once more (as images[{first[entry.file_name]}])"
-            yield Fault(document.at_image(entry, "file_name"), f"{text}; expected each file once")
-        first.setdefault(entry.file_name, entry.ordinal)
+    for where, message in document.told("repeated image"):
+        yield Fault(where, message)
 
 
 @rule("REF110", "warning")

@@ -7,73 +7,104 @@ from __future__ import annotations
 
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
+from labelkit.formats._raw import Kind, RawDocument
 from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.rules import Fault, Faults, rule
 
 
 def fault_of(error: LabelkitError) -> Fault:
-    """A reader's error as a fault: its place is a file and, after a colon, the element in it."""
+    """A reader's error as a fault."""
     message = f"{error.found}; expected {error.expected}" if error.expected else error.found
-    return Fault(Location(error.place), message)
+    return Fault(error.at or Location(error.place), message)
+
+
+def _told(document: RawDocument, kind: Kind) -> Faults:
+    for where, message in document.told(kind):
+        yield Fault(where, message)
 
 
 @rule("STR101")
-def unreadable_file(error: FormatError) -> Faults:
+def unreadable_file(error: LabelkitError) -> Faults:
     """A data set, or one of its files, cannot be read as what it claims to be.
 
     Why: nothing in it can be checked or used; tools crash on it, or read a part of it and say nothing.
     Fix: the message says what was expected and where.
-    Example: a JSON file that ends in the middle of an annotation
+    Example: a JSON file that ends in the middle of an annotation; XML whose tags do not close
     """
-    if not error.code:
+    if error.code == "STR101" or (isinstance(error, FormatError) and not error.code):
         yield fault_of(error)
 
 
 @rule("STR102")
-def duplicate_key(document: CocoDocument) -> Faults:
-    """An object has a key twice.
+def duplicate_key(document: RawDocument) -> Faults:
+    """An object has a key twice, or an element that can stand once only.
 
     Why: nearly every reader keeps the last of the two values and says nothing; some keep the first.
     Fix: find out which value is meant, and remove the other.
-    Example: `{"id": 7, "bbox": [1, 2, 3, 4], "bbox": [5, 6, 7, 8]}`
+    Example: `{"id": 7, "bbox": [1, 2, 3, 4], "bbox": [5, 6, 7, 8]}`; an `<object>` with two `<bndbox>`
     """
-    for place, key in document.repeated_keys():
-        yield Fault(place, f"the key {key!r} twice; expected keys once each")
+    yield from _told(document, "repeated key")
 
 
 @rule("STR103")
-def not_finite_number(error: LabelkitError) -> Faults:
+def not_finite_number(found: LabelkitError | RawDocument) -> Faults:
     """A number is NaN or infinite.
 
     Why: JSON does not know such numbers, so that half of all tools refuse the file; the others carry the NaN
     into the loss. It mostly comes from pandas or numpy writing an empty value.
     Fix: find out what the number should have been; remove the annotation if nobody knows.
-    Example: `"bbox": [10, 20, NaN, 15]`
+    Example: `"bbox": [10, 20, NaN, 15]`; `<xmin>nan</xmin>`
     """
-    if error.code == "STR103":
-        yield fault_of(error)
+    if isinstance(found, RawDocument):
+        yield from _told(found, "not finite")
+    elif found.code == "STR103":
+        yield fault_of(found)
 
 
 @rule("STR104")
-def missing_key(document: CocoDocument) -> Faults:
-    """An image, annotation or category lacks a key without which it means nothing.
+def missing_key(document: RawDocument) -> Faults:
+    """An image, annotation or category lacks a key or an element without which it means nothing.
 
     Why: tools crash on it with a KeyError, or leave it out and say nothing.
-    Fix: add the key, or remove the entry.
-    Example: an annotation without `image_id`
+    Fix: add it, or remove the entry.
+    Example: an annotation without `image_id`; an `<object>` without `<bndbox>`
     """
-    yield from _flaws(document, "missing")
+    yield from _told(document, "missing")
 
 
 @rule("STR105")
-def wrong_type(document: CocoDocument) -> Faults:
+def wrong_type(document: RawDocument) -> Faults:
     """A value has a type that the format does not know for it.
 
     Why: one tool converts it, the next compares "7" with 7 and finds no image, or takes true for a crowd.
     Fix: write ids, sizes and `iscrowd` as whole numbers, boxes as four numbers.
-    Example: `"image_id": "7"`, `"iscrowd": true`, `"bbox": [1, 2, 3]`
+    Example: `"image_id": "7"`, `"iscrowd": true`, `"bbox": [1, 2, 3]`; `<xmin>left</xmin>`
     """
-    yield from _flaws(document, "type")
+    yield from _told(document, "type")
+
+
+@rule("STR106")
+def wrong_layout(error: LabelkitError) -> Faults:
+    """Folders or files that belong together are not as the format has them.
+
+    Why: tools look for each file at its place; what is elsewhere, alone or twice they cannot read.
+    Fix: the message says what belongs there.
+    Example: a PNG in `SegmentationObject/` and none of that name in `SegmentationClass/`
+    """
+    if error.code == "STR106":
+        yield fault_of(error)
+
+
+@rule("STR107")
+def dtd_or_entities(error: LabelkitError) -> Faults:
+    """An XML file has a DTD, or an entity that is not XML's own.
+
+    Why: entities can read other files, or grow to gigabytes; tools that care refuse them, the others obey.
+    Fix: remove the `<!DOCTYPE …>`, and write the text that an entity stands for.
+    Example: `<!DOCTYPE annotation [<!ENTITY who SYSTEM "file:///etc/passwd">]>`
+    """
+    if error.code == "STR107":
+        yield fault_of(error)
 
 
 @rule("STR109", "warning")
@@ -126,17 +157,12 @@ def not_utf8(error: LabelkitError) -> Faults:
 
 
 @rule("STR112", "warning")
-def missing_evaluation_key(document: CocoDocument) -> Faults:
-    """A key is missing that training does without and COCO's evaluation does not.
+def missing_evaluation_key(document: RawDocument) -> Faults:
+    """A key is missing that reading does without, and evaluation or common tools do not.
 
-    Why: pycocotools' COCOeval ends with a KeyError on it, after the training.
+    Why: pycocotools' COCOeval ends with a KeyError on it, after the training; loaders of VOC scale boxes by a
+    size that is not there.
     Fix: write `area` (pixels of the mask, or of the box), `iscrowd` (0), `bbox`; an image's width and height.
-    Example: an annotation without `iscrowd`
+    Example: an annotation without `iscrowd`; VOC XML without `<size>`
     """
-    yield from _flaws(document, "missing for evaluation")
-
-
-def _flaws(document: CocoDocument, kind: str) -> Faults:
-    for name, ordinal, flaw in document.flaws:
-        if flaw.kind == kind:
-            yield Fault(document.at_flaw(name, ordinal, flaw), flaw.message)
+    yield from _told(document, "missing for evaluation")

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from labelkit.formats._files import brief
+from labelkit.formats._raw import Kind
 from labelkit.pixels import SIDE_LIMIT
 
-Kind = Literal["missing", "missing for evaluation", "type"]
 _HUGE = 1e300
 Expected = tuple[Callable[[Any], bool], str]
 

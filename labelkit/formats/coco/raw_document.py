@@ -15,6 +15,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from labelkit.findings import Location
+from labelkit.formats._files import brief
+from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.coco.columns import NOWHERE, Columns, Placed, columns_of, segmentation_of, values_of
 from labelkit.formats.coco.documents import recognise
 from labelkit.formats.coco.flaws import CATEGORY_TYPES, IMAGE_TYPES, Expected, Flaw, flaws_of, is_side
@@ -57,7 +59,7 @@ class CocoCategory(NamedTuple):
     name: str | None
 
 
-class CocoDocument:
+class CocoDocument(RawDocument):
     """One JSON file of a COCO data set.
 
     name: its path below the data set. truth: the document that lists its images and categories: itself, or
@@ -145,6 +147,31 @@ class CocoDocument:
         if not self.columns.has_shape[ordinal]:
             return None
         return Mask(bytes(segmentation_of(self.index.annotations[ordinal])))
+
+    def told(self, kind: Kind) -> Iterator[Told]:
+        """The flaws of one kind; keys that stand twice are looked for only when someone asks."""
+        if kind == "repeated key":
+            for place, key in self.repeated_keys():
+                yield Told(place, f"the key {key!r} twice; expected keys once each")
+        elif kind == "repeated image":
+            yield from self._repeated_images()
+        elif kind == "unknown category":
+            for ordinal, key in self.columns.classless:
+                text = f"category_id {brief(key)}; expected the id of a category"
+                yield Told(self.at(ordinal, "category_id"), text)
+        for name, ordinal, flaw in self.flaws:
+            if flaw.kind == kind:
+                yield Told(self.at_flaw(name, ordinal, flaw), flaw.message)
+
+    def _repeated_images(self) -> Iterator[Told]:
+        first: dict[str, int] = {}
+        for entry in self.images:
+            if entry.file_name is None:
+                continue
+            if entry.file_name in first:
+                text = f"{entry.file_name!r} once more (as images[{first[entry.file_name]}])"
+                yield Told(self.at_image(entry, "file_name"), f"{text}; expected each file once")
+            first.setdefault(entry.file_name, entry.ordinal)
 
     def repeated_keys(self) -> Iterator[tuple[Location, str]]:
         """Every key that stands twice in one object, where it stands."""

@@ -1,0 +1,41 @@
+"""The seam between a format's raw files and the rules that judge them value by value.
+
+A reader stops at the first value that no record can hold. A raw document tells all of them, each at its
+place, so that one rule serves every format whose files can have the defect.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Literal, NamedTuple
+
+from labelkit.findings import Location
+
+Kind = Literal[
+    "missing",
+    "missing for evaluation",
+    "type",
+    "not finite",
+    "repeated key",
+    "repeated image",
+    "unknown category",
+]
+
+
+class Told(NamedTuple):
+    """A flaw of a raw document: where it is, and what was found and, after a semicolon, expected."""
+
+    where: Location
+    message: str
+
+
+class RawDocument(ABC):
+    """A file of labels, or an entry of one, as rules look at it before it is records.
+
+    A base class and no protocol: whether something is one is asked of everything that is validated.
+    """
+
+    @abstractmethod
+    def told(self, kind: Kind) -> Iterator[Told]:
+        """The flaws of one kind, in the order of the file."""
