@@ -126,11 +126,24 @@ class SurveyBuilder:
             except ValueError:
                 continue
 
-    def add_file(self, file: ImageFile, *, is_open: bool) -> None:
-        """Note an image file; is_open: with what its bytes say."""
-        facts = file_facts(file) if is_open else FileFacts(file.name)
+    def add_file(self, file: ImageFile, facts: FileFacts) -> None:
+        """Note an image file and what is known of it."""
         self.files[file.row.path] = facts
         self._folders.setdefault(file.path.parent, set()).add(file.path.name)
+
+    def add(self, other: SurveyBuilder) -> None:
+        """Note what another builder has collected."""
+        for row in other.images.values():
+            self.add_image(row)
+        for path, labels in other.labels.items():
+            self.labels.setdefault(path, []).extend(labels)
+        for name, count in other.painted.items():
+            self.painted[name] = self.painted.get(name, 0) + count
+        self.mapped |= other.mapped
+        self.files |= other.files
+        self._tables += other._tables
+        for folder, names in other._folders.items():
+            self._folders.setdefault(folder, set()).update(names)
 
     def _strangers(self, root: Path) -> Iterator[str]:
         """Images that lie beside listed ones, and that nobody lists."""

@@ -46,7 +46,7 @@ class Table:
     crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
-    where the format cannot say it.
+    where the format cannot say it. All but these two pickle.
     """
 
     images: Sequence[ImageRow]
@@ -93,6 +93,10 @@ class Table:
     def without_masks(self) -> Table:
         """The columns alone, which can be kept for the whole data set."""
         return replace(self, masks=(), runs=no_pixels, locate=_nowhere, edits=no_edits)
+
+    def packed(self) -> Table:
+        """The table for another process, which does not ask where its rows stand."""
+        return replace(self, locate=_nowhere, edits=no_edits)
 
     def groups(self) -> Iterator[NDArray[np.int64]]:
         """The rows of each image that has objects."""

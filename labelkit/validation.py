@@ -8,23 +8,35 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from labelkit.changes import Fix
+from labelkit.checking import (
+    Checks,
+    Found,
+    Outcome,
+    check_files,
+    check_parcel,
+    check_table,
+    place_of,
+    take,
+)
 from labelkit.dataset import source_format
-from labelkit.errors import LabelkitError, UsageError
+from labelkit.engine import Engine, engine
+from labelkit.errors import UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Parcel
-from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
-from labelkit.model import Header, Record
+from labelkit.model import Header
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
-from labelkit.survey import Survey, SurveyBuilder
+from labelkit.survey import FileFacts, Survey
 from labelkit.table import Table
 
 Progress = Callable[[int, int | None], None]
+_FILES = 64  # image files that are checked together
 TASKS = ("classification", "multi-label", "localization", "detection", "semantic", "instance")
 
 
@@ -76,6 +88,8 @@ def validate(
     images_dir: str | Path | None = None,
     rule_options: Mapping[str, Mapping[str, Any]] | None = None,
     options: Mapping[str, Any] | None = None,
+    fixes: bool = False,
+    jobs: int = 1,
     progress: Progress | None = None,
 ) -> Validation:
     """Check a data set against the rules.
@@ -84,7 +98,9 @@ def validate(
     all if not said. task: what the labels are for, which decides what some rules expect. group: a regular
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
-    options: the format's own for reading.
+    options: the format's own for reading. fixes: whether it is asked how to mend what is found. jobs: how
+    many processes share the work; what is found is the same with any number. A script that asks for several
+    must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
 
     Raises UsageError: no format fits; an option, a rule or a task is unknown. A data set that cannot be
     read is a finding.
@@ -95,15 +111,16 @@ def validate(
         raise UsageError("--task", repr(task), f"one of {', '.join(TASKS)}")
     _check_group(group)
     check_options(origin, options or {})
-    result = Validation(path, origin.name, list(selected(select, ignore)))
+    chosen = list(selected(select, ignore))
+    result = Validation(path, origin.name, chosen)
     common = {"task": task, "group": group}
-    run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
+    checks = Checks(tuple(chosen), common, rule_options or {}, path, images, fixes)
     folder = Path(images_dir) if images_dir else None
-    for item in inspect(path, origin, folder, options or {}):
-        run.take(item)
-        if progress and isinstance(item, Table):
-            progress(result.images, None)
-    run.finish(path)
+    with engine(jobs) as started:
+        run = _Run(result, checks, started, progress)
+        for item in inspect(path, origin, folder, options or {}):
+            run.take(item)
+        run.finish()
     return result
 
 
@@ -116,64 +133,79 @@ def _check_group(group: str | None) -> None:
 
 @dataclass
 class _Run:
-    """One validation under way."""
+    """One validation under way: what a data set is made of goes to the rules, here or in other processes."""
 
     result: Validation
-    rules: Mapping[str, Rule]
-    common: Mapping[str, Any]
-    own: Mapping[str, Mapping[str, Any]]
-    builder: SurveyBuilder = field(default_factory=SurveyBuilder)
+    checks: Checks
+    engine: Engine
+    progress: Progress | None
+    outcome: Outcome = field(default_factory=Outcome)
     header: Header = field(default_factory=Header)
-    open_images: bool = field(default=True, kw_only=True)
+    _files: list[ImageFile] = field(default_factory=list)
 
     def take(self, item: object) -> None:
         """Check one thing that the data set is made of, and note it for the survey."""
+        if isinstance(item, ImageFile):
+            self._files.append(item)
+            if len(self._files) == _FILES:
+                self._send_files()
+            return
+        self._send_files()
         if isinstance(item, Parcel):
-            for inner in item.make(*item.arguments):
-                self.take(inner)
-            return
-        if isinstance(item, Header):
-            self.header = item
-        elif isinstance(item, ImageFile):
-            if self.open_images:
-                self.check(item)
-            self.builder.add_file(item, is_open=self.open_images)
-            return
+            shared, *rest = item.arguments
+            self.engine.run(self._add_outcome, check_parcel, shared, item.make, tuple(rest), self.checks)
         elif isinstance(item, Table):
-            self.builder.add_table(item)
-            self.result.objects += len(item)
-        elif isinstance(item, Record):
-            self.builder.add_record(item)
-        elif isinstance(item, LabelkitError):
-            item = placed(item, self.result.source)
-        self.check(item)
-        self.result.images = len(self.builder.images)
+            sent = item.packed() if self.engine.is_remote else item
+            self.engine.run(partial(self._add_table, item), check_table, self.checks, sent)
+        else:
+            if isinstance(item, Header):
+                self.header = item
+            self.engine.follow(partial(self._add_item, item))
 
-    def finish(self, root: Path) -> None:
+    def finish(self) -> None:
         """Check the data set as a whole."""
-        self.result.survey = self.builder.finish(root, self.result.format, self.header)
-        self.check(self.result.survey)
+        self._send_files()
+        self.engine.finish()
+        survey = self.outcome.builder.finish(self.checks.root, self.result.format, self.header)
+        self.result.survey = survey
+        self.result.objects = self.outcome.objects
+        self.outcome.found += self.checks.found(survey)
+        for code, fault in self.outcome.found:
+            self._add_finding(code, fault)
 
-    def check(self, item: object) -> None:
-        """Run every rule that looks at this kind of thing."""
-        for rule in self.rules.values():
-            if isinstance(item, rule.over):
-                for fault in rule.check(item, **self.options(rule)):
-                    self.add(rule, fault, item)
+    def _send_files(self) -> None:
+        if self._files:
+            files, self._files = self._files, []
+            self.engine.run(partial(self._add_files, files), check_files, self.checks, files)
 
-    def options(self, rule: Rule) -> dict[str, Any]:
-        given = {name: value for name, value in self.common.items() if name in rule.options}
-        return {**given, **self.own.get(rule.code, {})}
+    def _add_item(self, item: object) -> None:
+        take(self.outcome, self.checks, item)
 
-    def add(self, rule: Rule, fault: Fault, item: object) -> None:
-        """Make a finding of a fault."""
-        where, message = fault.where, fault.message
-        if isinstance(where, int):
-            assert isinstance(item, Table)  # only rules over tables speak of rows
-            where = item.locate(where)
-        if fault.other is not None:
-            assert isinstance(item, Table)
-            message = f"{message} {item.locate(fault.other)}"
+    def _add_table(self, table: Table, found: list[Found]) -> None:
+        self.outcome.builder.add_table(table)
+        self.outcome.objects += len(table)
+        self.outcome.found += self.checks.located(found, table)
+        self._tell_progress()
+
+    def _add_files(self, files: list[ImageFile], checked: list[tuple[list[Found], FileFacts]]) -> None:
+        for file, (found, facts) in zip(files, checked, strict=True):
+            self.outcome.builder.add_file(file, facts)
+            self.outcome.found += found
+        self._tell_progress()
+
+    def _add_outcome(self, other: Outcome) -> None:
+        self.outcome.builder.add(other.builder)
+        self.outcome.objects += other.objects
+        self.outcome.found += other.found
+        self._tell_progress()
+
+    def _tell_progress(self) -> None:
+        self.result.images = len(self.outcome.builder.images)
+        if self.progress:
+            self.progress(self.result.images, None)
+
+    def _add_finding(self, code: str, fault: Fault) -> None:
+        where = place_of(fault)
         if fault.fix:
             self.result.fixes[len(self.result.findings)] = fault.fix
-        self.result.findings.append(Finding(rule.code, str(where), message, at=where))
+        self.result.findings.append(Finding(code, str(where), fault.message, at=where))

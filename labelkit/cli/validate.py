@@ -11,6 +11,7 @@ import click
 
 from labelkit.cli.options import comma, format_options, take_format_options
 from labelkit.dataset import source_format
+from labelkit.engine import available
 from labelkit.errors import UsageError
 from labelkit.rules import SEVERITIES, Severity
 from labelkit.validation import TASKS, validate
@@ -36,6 +37,9 @@ OUTPUTS = {
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True)
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option(
+    "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
+)
 @click.option("--output-format", type=click.Choice(list(OUTPUTS)), default="text", show_default=True)
 @format_options("open")
 def command(source: Path, format_: str | None, fail_on: Severity, output_format: str, **rest: Any) -> int:

@@ -81,7 +81,11 @@ class Part:
 
 
 class Parcel(NamedTuple):
-    """Things to look at that another process can make: make(*arguments) yields them. It pickles small."""
+    """Things to look at that another process can make: make(*arguments) yields them. It pickles small.
+
+    The first argument is the same object for all parcels of a data set, such as the reader: a process
+    unpickles it once.
+    """
 
     make: Callable[..., Iterator[object]]
     arguments: tuple[Any, ...]

@@ -154,7 +154,7 @@ def _is_object(text: bytes) -> bool:
     return text[:1] == b"{"
 
 
-def segmentation_of(raw: msgspec.Raw) -> msgspec.Raw:
+def segmentation_of(raw: msgspec.Raw | memoryview) -> msgspec.Raw:
     """The segmentation of an annotation, unparsed; empty where it has none."""
     return _shape_decoder.decode(raw).segmentation
 

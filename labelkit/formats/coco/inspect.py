@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,9 @@ from numpy.typing import NDArray
 
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
-from labelkit.formats._files import safe_path
+from labelkit.formats._files import map_bytes, safe_path
 from labelkit.formats.coco.catalogue import Source
-from labelkit.formats.coco.columns import OBJECT_ROLES
+from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
 from labelkit.formats.coco.index import Index
 from labelkit.formats.coco.places import Places, root_of
@@ -90,7 +92,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
             area=area[chosen],
             crowd=crowd[chosen],
             masks=masks,
-            runs=_runs_of(part, image, masks),
+            runs=_Runs(part, image, masks),
             locate=_locate_in(document, chosen),
         )
 
@@ -108,17 +110,49 @@ class _Masks(Sequence["Mask | None"]):
     def __getitem__(self, row: Any) -> Any:
         return self._document.mask(int(self._ordinals[row]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process: where in the file the masks are."""
+        index, has_shape = self._document.index, self._document.columns.has_shape
+        raws = [index.annotations[ordinal] if has_shape[ordinal] else None for ordinal in self._ordinals]
+        spans = [(index.offset(raw), len(raw)) if raw is not None else (0, 0) for raw in raws]
+        return _MappedMasks, (index.path, np.array(spans, dtype=np.int64).reshape(-1, 2))
 
-def _runs_of(
-    images: Sequence[ImageRow], image: NDArray[np.int64], masks: Sequence[Mask | None]
-) -> Callable[[int], Counts]:
-    def runs(row: int) -> Counts:
-        mask, entry = masks[row], images[int(image[row])]
+
+class _MappedMasks(Sequence["Mask | None"]):
+    """The masks of annotations that are known by their spans of bytes in a file."""
+
+    def __init__(self, path: Path, spans: NDArray[np.int64]) -> None:
+        self._path = path
+        self._spans = spans
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __getitem__(self, row: Any) -> Any:
+        start, length = self._spans[row].tolist()
+        if not length:
+            return None
+        return Mask(bytes(segmentation_of(_mapped(self._path)[start : start + length])))
+
+
+@lru_cache(maxsize=2)
+def _mapped(path: Path) -> memoryview:
+    return map_bytes(path)
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """The pixels of the masks of a table."""
+
+    images: Sequence[ImageRow]
+    image: NDArray[np.int64]
+    masks: Sequence[Mask | None]
+
+    def __call__(self, row: int) -> Counts:
+        mask, entry = self.masks[row], self.images[int(self.image[row])]
         if mask is None or entry.width is None or entry.height is None:
             raise ValueError("no mask, or an image whose size is not known")
         return shape_runs(mask, entry.height, entry.width)
-
-    return runs
 
 
 def _locate_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int], Location]:

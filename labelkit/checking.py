@@ -1,0 +1,143 @@
+"""Rules run over what a data set is made of: here, or in another process, which gives back what it found.
+
+A format's parcel is opened, checked and surveyed where it is; a table and image files are sent as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from labelkit.changes import Fix, Put, Remove
+from labelkit.errors import LabelkitError
+from labelkit.findings import Location
+from labelkit.formats._inspect import placed
+from labelkit.image_files import ImageFile
+from labelkit.model import Record
+from labelkit.rules import Fault, Rule, rules
+from labelkit.survey import FileFacts, SurveyBuilder, file_facts
+from labelkit.table import Table
+
+
+class Found(NamedTuple):
+    """A rule's code, and what it found."""
+
+    code: str
+    fault: Fault
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What is checked. It pickles small.
+
+    codes: the rules, in order. common: options that several rules take; own: those of single rules, by code.
+    root: where the data set lies. open_images: whether image files are opened. wants_fixes: whether anyone
+    will ask how to mend what is found.
+    """
+
+    codes: tuple[str, ...]
+    common: Mapping[str, Any]
+    own: Mapping[str, Mapping[str, Any]]
+    root: Path
+    open_images: bool = True
+    wants_fixes: bool = False
+
+    def found(self, item: object) -> list[Found]:
+        """What every rule that looks at this kind of thing finds."""
+        return [
+            Found(rule.code, fault)
+            for rule in _rules_over(self.codes, type(item))  # type: ignore[arg-type]  # mypy: a class has no hash
+            for fault in rule.check(item, **self._options(rule))
+        ]
+
+    def located(self, found: Iterable[Found], item: object) -> list[Found]:
+        """The same with the places of rows said, and fixes as edits where anyone asks for them."""
+        return [Found(code, self._located(fault, item)) for code, fault in found]
+
+    def _options(self, rule: Rule) -> dict[str, Any]:
+        given = {name: value for name, value in self.common.items() if name in rule.options}
+        return {**given, **self.own.get(rule.code, {})}
+
+    def _located(self, fault: Fault, item: object) -> Fault:
+        where, message, fix = fault.where, fault.message, fault.fix if self.wants_fixes else None
+        if isinstance(where, int):
+            assert isinstance(item, Table)  # only rules over tables speak of rows
+            fix = fix and _settled(fix, item, where)
+            if fault.other is not None:
+                message = f"{message} {item.locate(fault.other)}"
+            where = item.locate(where)
+        return Fault(where, message, fix=fix)
+
+
+@lru_cache(maxsize=64)
+def _rules_over(codes: tuple[str, ...], kind: type) -> tuple[Rule, ...]:
+    return tuple(rules()[code] for code in codes if issubclass(kind, rules()[code].over))
+
+
+def _settled(fix: Fix, table: Table, row: int) -> Fix | None:
+    """A fix of an object as edits of its file, which say more than a row does; None where there are none."""
+    if not isinstance(fix.change, Put | Remove):
+        return fix
+    edits = tuple(table.edits(row, fix.change))
+    return fix._replace(change=partial(tuple, edits)) if edits else None
+
+
+@dataclass
+class Outcome:
+    """What a piece of work has found, and what a survey takes from it."""
+
+    found: list[Found] = field(default_factory=list)
+    builder: SurveyBuilder = field(default_factory=SurveyBuilder)
+    objects: int = 0
+
+
+def check_table(checks: Checks, table: Table) -> list[Found]:
+    """The faults of a table, by row."""
+    return checks.found(table)
+
+
+def check_files(checks: Checks, files: Sequence[ImageFile]) -> list[tuple[list[Found], FileFacts]]:
+    """The faults of image files, and what is known of each."""
+    return [_checked(checks, file) for file in files]
+
+
+def check_parcel(
+    shared: object, make: Callable[..., Iterator[object]], rest: tuple[Any, ...], checks: Checks
+) -> Outcome:
+    """Everything that a parcel holds, checked and surveyed where it is. shared: its first argument."""
+    outcome = Outcome()
+    for item in make(shared, *rest):
+        take(outcome, checks, item)
+    return outcome
+
+
+def take(outcome: Outcome, checks: Checks, item: object) -> None:
+    """Check one thing, and note it for the survey."""
+    if isinstance(item, ImageFile):
+        found, facts = _checked(checks, item)
+        outcome.builder.add_file(item, facts)
+        outcome.found += found
+        return
+    if isinstance(item, Table):
+        outcome.builder.add_table(item)
+        outcome.objects += len(item)
+    elif isinstance(item, Record):
+        outcome.builder.add_record(item)
+    elif isinstance(item, LabelkitError):
+        item = placed(item, checks.root)
+    outcome.found += checks.located(checks.found(item), item)
+
+
+def _checked(checks: Checks, file: ImageFile) -> tuple[list[Found], FileFacts]:
+    if not checks.open_images:
+        return [], FileFacts(file.name)
+    return checks.located(checks.found(file), file), file_facts(file)
+
+
+def place_of(fault: Fault) -> Location:
+    """Where a located fault is."""
+    assert isinstance(fault.where, Location)
+    return fault.where

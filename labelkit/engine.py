@@ -1,0 +1,130 @@
+"""Where work runs: in this process, or in several. Nothing else knows which.
+
+Results come in the order of the work, so that they are the same with any number of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from threading import Thread
+from typing import Any, TypeVar
+
+from labelkit.errors import LabelkitError
+
+T = TypeVar("T")
+Done = Callable[[T], None]
+_AHEAD = 4  # pieces of work a process, so that none waits, and results do not pile up
+
+
+class Engine:
+    """Runs pieces of work: a function that pickles, its arguments, and what is done here with the result.
+
+    The pool is started by the second piece, for one alone is done faster here.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        self.jobs = jobs
+        self._pool: ProcessPoolExecutor | None = None
+        self._waiting: deque[tuple[Future[Any] | None, Done[Any]]] = deque()
+        self._begun = 0
+        self._shared: tuple[object, bytes] = (None, b"")
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether the next piece goes to another process, so that what it needs must be packed."""
+        return self.jobs > 1 and self._begun > 0
+
+    def run(self, done: Done[T], function: Callable[..., T], shared: object, *arguments: Any) -> None:
+        """Call function(shared, *arguments), now or soon, and then done with its result, in order.
+
+        shared: what many pieces have in common; a process unpickles it once.
+        """
+        if not self.is_remote:
+            self._begun += 1
+            done(function(shared, *arguments))
+            return
+        if self._pool is None:
+            context = get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_begin)
+        if self._shared[0] is not shared:
+            self._shared = (shared, pickle.dumps(shared))
+        self._waiting.append((self._pool.submit(_call, function, self._shared[1], arguments), done))
+        while len(self._waiting) > self.jobs * _AHEAD:
+            self._finish_one()
+
+    def follow(self, done: Callable[[], None]) -> None:
+        """Do something here, after all that was begun before it is done."""
+        if self._waiting:
+            self._waiting.append((None, lambda _: done()))
+        else:
+            done()
+
+    def finish(self) -> None:
+        """Wait for everything that was begun."""
+        while self._waiting:
+            self._finish_one()
+
+    def stop(self) -> None:
+        """End the processes; what they have not done is not done."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _finish_one(self) -> None:
+        future, done = self._waiting.popleft()
+        try:
+            result = future.result() if future else None
+        except BrokenProcessPool:
+            raise LabelkitError(
+                "a process of --jobs", "ended by itself", "", "memory may be short: try fewer jobs"
+            ) from None
+        done(result)
+
+
+@contextmanager
+def engine(jobs: int) -> Iterator[Engine]:
+    """An engine with so many processes; 1: everything is done here."""
+    made = Engine(jobs)
+    try:
+        yield made
+        made.finish()
+    finally:
+        made.stop()
+
+
+def available() -> int:
+    """How many processes can run at the same time."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _call(function: Callable[..., T], shared: bytes, arguments: tuple[Any, ...]) -> T:
+    return function(_unpickled(shared), *arguments)
+
+
+@lru_cache(maxsize=4)
+def _unpickled(shared: bytes) -> Any:
+    return pickle.loads(shared)  # noqa: S301  (our own bytes, from our own process)
+
+
+def _begin() -> None:
+    """In a new process: the one that began the work ends it, also by being killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    wait([parent.sentinel])
+    os._exit(1)

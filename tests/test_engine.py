@@ -1,0 +1,151 @@
+"""Where work runs makes no difference to what comes out, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from test_malformed import FAULTS
+from test_rules_coco import clean, written
+
+from labelkit.engine import engine
+from labelkit.errors import LabelkitError
+from labelkit.validation import Validation, validate
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
+
+
+def said(result: Validation) -> tuple[object, ...]:
+    survey = result.survey
+    assert survey is not None
+    columns = survey.table.image.tolist(), list(survey.table.category), survey.table.box.tolist()
+    return result.findings, result.images, result.objects, survey.files, survey.strangers, columns
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "cityscapes", "jsonl"])
+def test_any_number_of_processes_finds_the_same(name: str) -> None:
+    alone, shared = validate(SAMPLE / name), validate(SAMPLE / name, jobs=2)
+    assert repr(said(alone)) == repr(said(shared))  # NaN is no equal of itself
+
+
+def test_many_tables_with_defects_are_found_in_the_order_of_the_file(tmp_path: Path) -> None:
+    document = clean()
+    number = 4500  # images, of which 2000 make a table
+    document["images"] = [{**document["images"][0], "id": k, "file_name": f"{k}.jpg"} for k in range(number)]
+    first, second, third = document["annotations"]
+    rle_of_nothing = {"size": [40, 60], "counts": [2400]}
+    document["annotations"] = [
+        {**first, "id": 3 * k + 1, "image_id": k, "bbox": [2, 3, 0 if k % 500 == 7 else 10, 10]}
+        for k in range(number)
+    ]
+    document["annotations"] += [
+        {**second, "id": 3 * k + 2, "image_id": k, "segmentation": rle_of_nothing}
+        for k in range(0, number, 400)
+    ]
+    document["annotations"] += [{**third, "id": 3 * k + 3, "image_id": k} for k in (1, 1000, 4000)]
+    document["annotations"] += [{**third, "id": 3 * number + k, "image_id": k} for k in (1, 1000, 4000)]
+    path = written(tmp_path, document)
+    rules = ["GEO102", "GEO115", "MSK105"]
+    alone, shared = validate(path, select=rules), validate(path, select=rules, jobs=2)
+    assert [each.code for each in alone.findings].count("MSK105") == 12
+    assert [each.code for each in alone.findings].count("GEO115") == 3
+    assert alone.findings == shared.findings
+
+
+@pytest.mark.parametrize("name", list(FAULTS)[::25])
+def test_broken_data_is_found_by_processes_too(name: str, tmp_path: Path) -> None:
+    FAULTS[name][0](tmp_path / "set")
+    assert validate(tmp_path / "set").findings == validate(tmp_path / "set", jobs=2).findings
+
+
+def double(factor: int, number: int) -> int:
+    return factor * number
+
+
+def fail(shared: int, number: int) -> int:
+    raise ValueError(f"{number} of {shared}")
+
+
+def die(shared: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def sleep(shared: int, seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_results_come_in_the_order_of_the_work(jobs: int) -> None:
+    found: list[object] = []
+    with engine(jobs) as started:
+        for number in range(50):
+            started.run(found.append, double, 2, number)
+            if number == 20:
+                started.follow(lambda: found.append("in between"))
+    assert found == [*range(0, 42, 2), "in between", *range(42, 100, 2)]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_error_of_the_work_is_raised(jobs: int) -> None:
+    with pytest.raises(ValueError, match="3 of 7"), engine(jobs) as started:
+        started.run(lambda _: None, sleep, 7, 0.0)
+        started.run(print, fail, 7, 3)
+
+
+def test_a_process_that_is_killed_is_told_in_one_line() -> None:
+    with pytest.raises(LabelkitError, match="a process of --jobs: ended by itself"), engine(2) as started:
+        started.run(lambda _: None, sleep, 0, 0.0)
+        started.run(lambda _: None, die, 0)
+
+
+BUSY = """
+import sys
+from labelkit.engine import engine
+from test_engine import sleep, tell
+if __name__ == "__main__":
+    with engine(2) as started:
+        started.run(lambda _: None, sleep, 0, 0.0)
+        for _ in range(2):
+            started.run(lambda _: None, tell, sys.argv[1])
+"""
+
+
+def tell(folder: str) -> None:
+    (Path(folder) / str(os.getpid())).touch()
+    time.sleep(60)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()  # Z: ended, and nobody has asked how
+    except OSError:
+        return False
+
+
+def until(condition: Callable[[], bool]) -> bool:
+    for _ in range(600):
+        if condition():
+            return True
+        time.sleep(0.05)
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_processes_end_with_the_one_that_began_them_even_if_that_is_killed(tmp_path: Path) -> None:
+    (tmp_path / "busy.py").write_text(BUSY)
+    (tmp_path / "told").mkdir()
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    main = subprocess.Popen(
+        [sys.executable, tmp_path / "busy.py", tmp_path / "told"], env={**os.environ, "PYTHONPATH": path}
+    )
+    assert until(lambda: len(list((tmp_path / "told").iterdir())) == 2)
+    main.kill()
+    main.wait()
+    pids = [int(file.name) for file in (tmp_path / "told").iterdir()]
+    assert until(lambda: not any(map(is_running, pids)))
