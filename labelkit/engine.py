@@ -17,32 +17,34 @@ from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
 from threading import Thread
+from time import monotonic
 from typing import Any, TypeVar
 
 from labelkit.errors import LabelkitError
 
 T = TypeVar("T")
 Done = Callable[[T], None]
+PATIENCE = 1.0  # seconds of work that are done here before others are started, which takes about as long
 _AHEAD = 4  # pieces of work a process, so that none waits, and results do not pile up
 
 
 class Engine:
     """Runs pieces of work: a function that pickles, its arguments, and what is done here with the result.
 
-    The pool is started by the second piece, for one alone is done faster here.
+    Short work is done here, for it is done before other processes have started.
     """
 
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
         self._waiting: deque[tuple[Future[Any] | None, Done[Any]]] = deque()
-        self._begun = 0
+        self._spent = 0.0
         self._shared: tuple[object, bytes] = (None, b"")
 
     @property
     def is_remote(self) -> bool:
         """Whether the next piece goes to another process, so that what it needs must be packed."""
-        return self.jobs > 1 and self._begun > 0
+        return self.jobs > 1 and self._spent > PATIENCE
 
     def run(self, done: Done[T], function: Callable[..., T], shared: object, *arguments: Any) -> None:
         """Call function(shared, *arguments), now or soon, and then done with its result, in order.
@@ -50,8 +52,9 @@ class Engine:
         shared: what many pieces have in common; a process unpickles it once.
         """
         if not self.is_remote:
-            self._begun += 1
+            start = monotonic()
             done(function(shared, *arguments))
+            self._spent += monotonic() - start
             return
         if self._pool is None:
             context = get_context("spawn")

@@ -21,6 +21,12 @@ from labelkit.validation import Validation, validate
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything but the first piece of work goes to other processes at once."""
+    monkeypatch.setattr("labelkit.engine.PATIENCE", 0.0)
+
+
 def said(result: Validation) -> tuple[object, ...]:
     survey = result.survey
     assert survey is not None
@@ -106,9 +112,11 @@ def test_a_process_that_is_killed_is_told_in_one_line() -> None:
 
 BUSY = """
 import sys
+from labelkit import engine as module
 from labelkit.engine import engine
 from test_engine import sleep, tell
 if __name__ == "__main__":
+    module.PATIENCE = 0.0
     with engine(2) as started:
         started.run(lambda _: None, sleep, 0, 0.0)
         for _ in range(2):
