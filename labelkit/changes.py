@@ -15,12 +15,13 @@ class Edit(NamedTuple):
     """Bytes of a file to be replaced: from start to stop (exclusive) by text.
 
     Edits of one file are all of the file as it is now, in any order. stop None: to the end of the file.
+    text None: the bytes are an element of a JSON list, which is taken out with its comma.
     """
 
     file: Path
     start: int
     stop: int | None
-    text: bytes
+    text: bytes | None
 
 
 class Put(NamedTuple):

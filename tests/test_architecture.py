@@ -27,6 +27,7 @@ LAYERS = [
     {"dataset"},
     {"inspection"},
     {"pipeline", "validation"},
+    {"mending"},
     {"outputs"},
     {"cli"},
     {"__main__", "__init__"},

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
+from labelkit.changes import Fix
 from labelkit.findings import Location
 
 Kind = Literal[
@@ -24,10 +25,11 @@ Kind = Literal[
 
 
 class Told(NamedTuple):
-    """A flaw of a raw document: where it is, and what was found and, after a semicolon, expected."""
+    """A flaw of a raw document: where it is, what was found and expected, and how to mend it."""
 
     where: Location
     message: str
+    fix: Fix | None = None
 
 
 class RawDocument(ABC):

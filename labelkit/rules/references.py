@@ -10,6 +10,7 @@ from posixpath import splitext
 from labelkit.findings import Location
 from labelkit.formats._files import brief
 from labelkit.formats._raw import RawDocument
+from labelkit.formats.coco.mends import removed, renumbered
 from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
@@ -40,9 +41,9 @@ def duplicate_annotation_id(document: CocoDocument) -> Faults:
     Fix: number the annotations anew.
     Example: two entries of `annotations` with `"id": 7`
     """
-    for ordinal in document.columns.repeated:
-        key = document.columns.ids[ordinal]
-        yield Fault(document.at(ordinal, "id"), f"id {key!r} once more; expected ids once each")
+    for nth, ordinal in enumerate(document.columns.repeated):
+        text = f"id {document.columns.ids[ordinal]!r} once more; expected ids once each"
+        yield Fault(document.at(ordinal, "id"), text, fix=renumbered(document, ordinal, nth))
 
 
 @rule("REF103")
@@ -71,7 +72,8 @@ def unknown_image(document: CocoDocument) -> Faults:
     Example: `"image_id": 99` where no image has the id 99
     """
     for ordinal, key in document.columns.orphans:
-        yield Fault(document.at(ordinal, "image_id"), f"image_id {brief(key)}; expected the id of an image")
+        text = f"image_id {brief(key)}; expected the id of an image"
+        yield Fault(document.at(ordinal, "image_id"), text, fix=removed(document, ordinal))
 
 
 @rule("REF105")
@@ -82,8 +84,8 @@ def unknown_category(document: RawDocument) -> Faults:
     Fix: list the category, or correct the id. Ids that are off by one come from lists that start at 0.
     Example: `"category_id": 81` where the last category is 80; a `<name>` that labelmap.txt has not
     """
-    for where, message in document.told("unknown category"):
-        yield Fault(where, message)
+    for where, message, fix in document.told("unknown category"):
+        yield Fault(where, message, fix=fix)
 
 
 @rule("REF106")
@@ -121,7 +123,7 @@ def duplicate_file_name(document: RawDocument) -> Faults:
     Fix: join their annotations under one id.
     Example: two entries of `images` with `"file_name": "a.jpg"`
     """
-    for where, message in document.told("repeated image"):
+    for where, message, _ in document.told("repeated image"):
         yield Fault(where, message)
 
 
@@ -165,10 +167,9 @@ def annotation_id_zero(document: CocoDocument) -> Faults:
     Fix: number the annotations from 1.
     Example: `"annotations": [{"id": 0, ...}]`
     """
-    for ordinal in document.columns.zero:
-        yield Fault(
-            document.at(ordinal, "id"), "id 0; expected ids from 1, for COCOeval takes 0 for unmatched"
-        )
+    text = "id 0; expected ids from 1, for COCOeval takes 0 for unmatched"
+    for nth, ordinal in enumerate(document.columns.zero, len(document.columns.repeated)):
+        yield Fault(document.at(ordinal, "id"), text, fix=renumbered(document, ordinal, nth))
 
 
 @rule("REF112", "info")

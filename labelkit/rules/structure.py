@@ -8,6 +8,7 @@ from __future__ import annotations
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._raw import Kind, RawDocument
+from labelkit.formats.coco.mends import without_mark
 from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.rules import Fault, Faults, rule
 
@@ -19,8 +20,8 @@ def fault_of(error: LabelkitError) -> Fault:
 
 
 def _told(document: RawDocument, kind: Kind) -> Faults:
-    for where, message in document.told(kind):
-        yield Fault(where, message)
+    for where, message, fix in document.told(kind):
+        yield Fault(where, message, fix=fix)
 
 
 @rule("STR101")
@@ -116,7 +117,9 @@ def byte_order_mark(document: CocoDocument) -> Faults:
     Example: the bytes EF BB BF before the first brace
     """
     if document.starts_with_bom:
-        yield Fault(Location(document.name, offset=0), "a byte order mark; expected none")
+        yield Fault(
+            Location(document.name, offset=0), "a byte order mark; expected none", fix=without_mark(document)
+        )
 
 
 @rule("STR108")

@@ -68,7 +68,7 @@ class Index:
         data = map_bytes(path)
         self.starts_with_bom = bytes(data[: len(BOM)]) == BOM
         self.data = data[len(BOM) :] if self.starts_with_bom else data
-        self._address = _address(self.data) if len(self.data) else 0
+        self._address = address(self.data) if len(self.data) else 0
         self._check_utf8()
         self.keys: list[tuple[str, str | None]] = []
         self._top_spans: list[tuple[int, int]] = []
@@ -155,7 +155,7 @@ class Index:
 
     def start(self, raw: msgspec.Raw) -> int:
         """Where a piece of the data starts in it."""
-        return _address(raw) - self._address
+        return address(raw) - self._address
 
     def place(self, ordinal: int) -> str:
         """The place of an annotation in words."""
@@ -237,9 +237,10 @@ def _whole(key: Any) -> int | None:
     return None
 
 
-def _address(data: memoryview | msgspec.Raw) -> int:
-    address: int = np.frombuffer(data, dtype=np.uint8).__array_interface__["data"][0]
-    return address
+def address(data: memoryview | msgspec.Raw) -> int:
+    """Where bytes lie in memory: pieces of one file are found in it by this."""
+    place: int = np.frombuffer(data, dtype=np.uint8).__array_interface__["data"][0]
+    return place
 
 
 def _one(raw: msgspec.Raw) -> _Ids:

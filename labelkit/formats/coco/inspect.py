@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import map_bytes, safe_path
 from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
+from labelkit.formats.coco.edits import change_edits
 from labelkit.formats.coco.index import Index
 from labelkit.formats.coco.places import Places, root_of
 from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
@@ -94,6 +96,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
             masks=masks,
             runs=_Runs(part, image, masks),
             locate=_locate_in(document, chosen),
+            edits=_edits_in(document, chosen),
         )
 
 
@@ -157,6 +160,10 @@ class _Runs:
 
 def _locate_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int], Location]:
     return lambda row: document.at(int(ordinals[row]))
+
+
+def _edits_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int, Change], Iterable[Edit]]:
+    return lambda row, change: change_edits(document, int(ordinals[row]), change)
 
 
 def _image_rows(document: CocoDocument) -> list[ImageRow]:

@@ -21,6 +21,7 @@ from labelkit.formats.coco.columns import NOWHERE, Columns, Placed, columns_of, 
 from labelkit.formats.coco.documents import recognise
 from labelkit.formats.coco.flaws import CATEGORY_TYPES, IMAGE_TYPES, Expected, Flaw, flaws_of, is_side
 from labelkit.formats.coco.index import LISTS, Index
+from labelkit.formats.coco.mends import mended, removed
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.repeats import colons, is_plain, twice
 from labelkit.model import Mask
@@ -142,6 +143,11 @@ class CocoDocument(RawDocument):
         categories = _positions(self.truth.categories) if self.truth else None
         return columns_of(self.index.annotations, self.role, images, categories)
 
+    @cached_property
+    def highest_id(self) -> int:
+        """The highest id of an annotation that is a whole number; 0 where there is none."""
+        return max((key for key in self.columns.ids if type(key) is int), default=0)
+
     def mask(self, ordinal: int) -> Mask | None:
         """The mask of an annotation, taken from its bytes; None where it has none."""
         if not self.columns.has_shape[ordinal]:
@@ -158,10 +164,10 @@ class CocoDocument(RawDocument):
         elif kind == "unknown category":
             for ordinal, key in self.columns.classless:
                 text = f"category_id {brief(key)}; expected the id of a category"
-                yield Told(self.at(ordinal, "category_id"), text)
+                yield Told(self.at(ordinal, "category_id"), text, removed(self, ordinal))
         for name, ordinal, flaw in self.flaws:
             if flaw.kind == kind:
-                yield Told(self.at_flaw(name, ordinal, flaw), flaw.message)
+                yield Told(self.at_flaw(name, ordinal, flaw), flaw.message, mended(self, name, ordinal, flaw))
 
     def _repeated_images(self) -> Iterator[Told]:
         first: dict[str, int] = {}
