@@ -1,4 +1,4 @@
-"""Bringing images along: never decoded and encoded again, unless a PNG is asked for.
+"""Bringing images along: never decoded and encoded again, unless that is asked for.
 
 A PNG is made only where it says every pixel, the EXIF data and the colour profile that the image says. What
 PNG holds: PNG specification 3, 11.1; what Pillow reads without rounding: its file format handbook.
@@ -10,11 +10,13 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from labelkit.changes import Edit
 from labelkit.errors import DestinationError
 from labelkit.pixels import image_size
 
@@ -113,10 +115,10 @@ def _fault(image: Image.Image) -> str | None:
 def _is_whole(image: Image.Image) -> bool:
     """Whether Pillow gives an image's samples as the file says them."""
     if image.format == "TIFF":
-        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
         return image.mode.startswith("I") or max(bits) <= 8
     if image.format == "PPM":  # any other coding than raw scales the samples to a range
-        return bool(image.tile[0][0] == "raw")  # type: ignore[attr-defined]
+        return bool(image.tile[0][0] == "raw")
     return image.format in _EIGHT_BIT or image.format == "PNG"
 
 
@@ -128,3 +130,33 @@ def _fits(image: Image.Image) -> bool:
 def _sixteen_bit(image: Image.Image) -> Image.Image:
     """The same image where a PNG has its mode, else with samples of 16 bits, which hold its values."""
     return image.convert("I;16") if image.mode == "I" else image
+
+
+# --- orientation -------------------------------------------------------------------------------------------
+
+
+def upright_edits(file: Path) -> tuple[Edit, ...]:
+    """The edit that turns an image's stored pixels as its EXIF orientation says, and drops that.
+
+    There is none for several frames, nor for formats other than JPEG, PNG and WebP. A JPEG is encoded again with
+    its own quantisation tables and subsampling, so that little changes; all else is exact.
+    Raises ValueError where the image cannot be decoded.
+    """
+    from PIL import Image, ImageOps, JpegImagePlugin
+
+    image_size(file)
+    out = BytesIO()
+    try:
+        with Image.open(file) as image:
+            if image.format not in ("JPEG", "PNG", "WEBP") or getattr(image, "n_frames", 1) > 1:
+                return ()
+            how: dict[str, Any] = {"lossless": True, "exact": True} if image.format == "WEBP" else {}
+            if isinstance(image, JpegImagePlugin.JpegImageFile):
+                sampling = JpegImagePlugin.get_sampling(image)
+                how = {"qtables": image.quantization, "subsampling": sampling}
+            turned = ImageOps.exif_transpose(image)
+            kept = {key: turned.info[key] for key in ("exif", "icc_profile") if key in turned.info}
+            turned.save(out, image.format, **kept, **how)
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"the image cannot be decoded ({error})") from None
+    return (Edit(file, 0, None, out.getvalue()),)

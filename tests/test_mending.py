@@ -10,7 +10,9 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image, ImageOps
 from test_rules_coco import RLE, clean, written
 
 from labelkit.changes import Edit
@@ -206,3 +208,32 @@ def test_a_missing_area_of_an_rle_is_its_pixels(tmp_path: Path) -> None:
     path = written(tmp_path, said)
     mend(lambda: validate(path, select=["STR112"], fixes=True), unsafe=False)
     assert RLE["counts"][1] == json.loads(path.read_text())["annotations"][1]["area"]
+
+
+# --- images ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.webp"])
+@pytest.mark.parametrize("orientation", [5, 6, 7, 8])
+def test_an_image_is_turned_as_exif_says(name: str, orientation: int, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010E] = "a gradient"
+    stored = Image.linear_gradient("L").resize((40, 60)).rotate(20).convert("RGB")
+    stored.save(tmp_path / name, exif=exif, lossless=True, quality=90)
+    with Image.open(tmp_path / name) as image:
+        shown = np.asarray(ImageOps.exif_transpose(image), dtype=np.int16)
+    said = clean()
+    said["images"] = [{**said["images"][0], "file_name": name}]
+    said["annotations"] = said["annotations"][:2]
+    path = written(tmp_path, said)
+    annotations = path.read_bytes()
+    validation, done = mend(lambda: validate(path, fixes=True), unsafe=True)
+    assert [each.finding.code for each in done] == ["CNV107"]
+    assert validation.findings == []
+    assert path.read_bytes() == annotations
+    with Image.open(tmp_path / name) as image:
+        assert image.getexif().get(0x0112, 1) == 1
+        assert image.getexif()[0x010E] == "a gradient"
+        difference = np.abs(np.asarray(image.convert("RGB"), dtype=np.int16) - shown)
+    assert difference.mean() <= (1.5 if name == "a.jpg" else 0)

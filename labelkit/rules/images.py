@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
+from labelkit.changes import Fix
 from labelkit.findings import Location
 from labelkit.image_files import ImageFile
+from labelkit.images import upright_edits
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
 
@@ -118,7 +121,8 @@ def size_swapped_by_orientation(file: ImageFile) -> Faults:
     header = file.header
     if header.orientation in _TURNED and (header.height, header.width) == (width, height):
         stored = f"{header.width} x {header.height} pixels, turned by EXIF orientation {header.orientation}"
-        yield Fault(_at(file), f"stored as {stored}; annotated as {width} x {height}")
+        fix = Fix("turn the pixels as EXIF says", partial(upright_edits, file.path), is_safe=False)
+        yield Fault(_at(file), f"stored as {stored}; annotated as {width} x {height}", fix=fix)
 
 
 @rule("IMG107", "warning")
