@@ -96,7 +96,8 @@ def validate(
     check_options(origin, options or {})
     result = Validation(path, origin.name, list(selected(select, ignore)))
     common = {"task": task, "group": group}
-    run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
+    builder = SurveyBuilder(origin.confirms)
+    run = _Run(result, selected(select, ignore), common, rule_options or {}, builder, open_images=images)
     folder = Path(images_dir) if images_dir else None
     for item in inspect(path, origin, folder, options or {}):
         run.take(item)
@@ -121,7 +122,7 @@ class _Run:
     rules: Mapping[str, Rule]
     common: Mapping[str, Any]
     own: Mapping[str, Mapping[str, Any]]
-    builder: SurveyBuilder = field(default_factory=SurveyBuilder)
+    builder: SurveyBuilder
     header: Header = field(default_factory=Header)
     open_images: bool = field(default=True, kw_only=True)
 
