@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from labelkit.changes import Fix, Put, Remove
 from labelkit.errors import LabelkitError
 from labelkit.findings import Location
+from labelkit.formats import get_format
 from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
 from labelkit.model import Record
@@ -34,16 +35,21 @@ class Checks:
     """What is checked. It pickles small.
 
     codes: the rules, in order. common: options that several rules take; own: those of single rules, by code.
-    root: where the data set lies. open_images: whether image files are opened. wants_fixes: whether anyone
-    will ask how to mend what is found.
+    root: where the data set lies; format: its name. open_images: whether image files are opened.
+    wants_fixes: whether anyone will ask how to mend what is found.
     """
 
     codes: tuple[str, ...]
     common: Mapping[str, Any]
     own: Mapping[str, Mapping[str, Any]]
     root: Path
+    format: str
     open_images: bool = True
     wants_fixes: bool = False
+
+    def outcome(self) -> Outcome:
+        """Where what is found is put, with nothing in it yet."""
+        return Outcome(SurveyBuilder(get_format(self.format).confirms))
 
     def found(self, item: object) -> list[Found]:
         """What every rule that looks at this kind of thing finds."""
@@ -89,8 +95,8 @@ def _settled(fix: Fix, table: Table, row: int) -> Fix | None:
 class Outcome:
     """What a piece of work has found, and what a survey takes from it."""
 
+    builder: SurveyBuilder
     found: list[Found] = field(default_factory=list)
-    builder: SurveyBuilder = field(default_factory=SurveyBuilder)
     objects: int = 0
 
 
@@ -108,7 +114,7 @@ def check_parcel(
     shared: object, make: Callable[..., Iterator[object]], rest: tuple[Any, ...], checks: Checks
 ) -> Outcome:
     """Everything that a parcel holds, checked and surveyed where it is. shared: its first argument."""
-    outcome = Outcome()
+    outcome = checks.outcome()
     for item in make(shared, *rest):
         take(outcome, checks, item)
     return outcome

@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from labelkit.pixels import refuse_huge
+from labelkit.pixels import HugeImageError, refuse_huge
 from labelkit.table import ImageRow
 
 _ORIENTATION = 0x0112  # the EXIF tag
 _HASH_SIDE = 8  # a difference hash of 8 x 8 = 64 bits
+THUMBNAIL_SIDE = 16
 
 
 class ImageHeader(NamedTuple):
@@ -37,7 +39,7 @@ class ImageHeader(NamedTuple):
 def read_header(path: Path) -> ImageHeader:
     """What the first bytes of an image file say.
 
-    Raises ValueError where Pillow knows no such image, or it claims too many pixels.
+    Raises ValueError where Pillow knows no such image; HugeImageError where it claims too many pixels.
     """
     from PIL import Image
 
@@ -57,7 +59,7 @@ class ImageFile:
 
     @cached_property
     def header(self) -> ImageHeader:
-        """Raises ValueError where Pillow knows no such image, or it claims too many pixels."""
+        """Raises as ``read_header`` does."""
         return read_header(self.path)
 
     @cached_property
@@ -76,15 +78,27 @@ class ImageFile:
         Decodes the whole file, large JPEGs at a smaller scale. Raises ValueError where it is truncated or
         broken. Source: the difference hash ("dHash").
         """
+        cells = self._small[0].astype(np.int16)
+        bits = np.packbits(cells[:, 1:] > cells[:, :-1])
+        return int.from_bytes(bits.tobytes(), "big")
+
+    @cached_property
+    def thumbnail(self) -> bytes:
+        """The picture in 16 x 16 shades of grey, row by row. Raises as ``fingerprint`` does."""
+        return self._small[1].tobytes()
+
+    @cached_property
+    def _small(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The picture in shades of grey at the sizes of the fingerprint and of the thumbnail."""
         from PIL import Image
 
         _ = self.header
+        sizes = (_HASH_SIDE + 1, _HASH_SIDE), (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
         with _quiet(), Image.open(self.path) as image:
             image.draft("L", (_HASH_SIDE * 8, _HASH_SIDE * 8))
-            small = image.convert("L").resize((_HASH_SIDE + 1, _HASH_SIDE), Image.Resampling.BOX)
-            cells = np.asarray(small, dtype=np.int16)
-        bits = np.packbits(cells[:, 1:] > cells[:, :-1])
-        return int.from_bytes(bits.tobytes(), "big")
+            grey = image.convert("L")
+            cells, thumbnail = (np.asarray(grey.resize(size, Image.Resampling.BOX)) for size in sizes)
+        return cells, thumbnail
 
 
 @contextmanager
@@ -96,5 +110,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+    except Image.DecompressionBombError as error:
+        raise HugeImageError(str(error)) from None
+    except (OSError, SyntaxError) as error:
         raise ValueError(str(error)) from None

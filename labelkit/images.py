@@ -115,10 +115,10 @@ def _fault(image: Image.Image) -> str | None:
 def _is_whole(image: Image.Image) -> bool:
     """Whether Pillow gives an image's samples as the file says them."""
     if image.format == "TIFF":
-        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, (1,))  # type: ignore[attr-defined]
         return image.mode.startswith("I") or max(bits) <= 8
     if image.format == "PPM":  # any other coding than raw scales the samples to a range
-        return bool(image.tile[0][0] == "raw")
+        return bool(image.tile[0][0] == "raw")  # type: ignore[attr-defined]
     return image.format in _EIGHT_BIT or image.format == "PNG"
 
 
@@ -138,8 +138,8 @@ def _sixteen_bit(image: Image.Image) -> Image.Image:
 def upright_edits(file: Path) -> tuple[Edit, ...]:
     """The edit that turns an image's stored pixels as its EXIF orientation says, and drops that.
 
-    There is none for several frames, nor for formats other than JPEG, PNG and WebP. A JPEG is encoded again with
-    its own quantisation tables and subsampling, so that little changes; all else is exact.
+    There is none for several frames, nor for formats other than JPEG, PNG and WebP. A JPEG is encoded again
+    with its own quantisation tables and subsampling, so that little changes; all else is exact.
     Raises ValueError where the image cannot be decoded.
     """
     from PIL import Image, ImageOps, JpegImagePlugin

@@ -49,17 +49,21 @@ def image_size(path: Path) -> tuple[int, int]:
             with Image.open(path) as image:
                 width, height = image.size
     except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
+        raise HugeImageError(str(error)) from None
     except OSError as error:
         raise ValueError(f"no readable image ({error})") from None
     refuse_huge(height, width)
     return width, height
 
 
+class HugeImageError(ValueError):
+    """An image claims more pixels than the limit."""
+
+
 def refuse_huge(height: int, width: int) -> None:
-    """Raise ValueError where an image has more pixels than the limit: a few bytes can claim any size."""
+    """Raise HugeImageError where an image has more pixels than the limit: a few bytes can claim any size."""
     if height * width > PIXEL_LIMIT:
-        raise ValueError(f"{width} x {height} pixels; the limit is {PIXEL_LIMIT}")
+        raise HugeImageError(f"{width} x {height} pixels; the limit is {PIXEL_LIMIT}")
 
 
 def read_png(path: Path) -> NDArray[Any]:
@@ -228,11 +232,20 @@ def cell_runs(item: SemanticMap | InstanceMap) -> Mapping[int, Counts]:
     return cells
 
 
+def class_pixels(item: SemanticMap | InstanceMap) -> dict[str, int]:
+    """How many pixels a map shows of each class, where it shows any. Raises as map_pixels does."""
+    pixels: dict[str, int] = {}
+    if isinstance(item, SemanticMap):
+        for value, runs in cell_runs(item).items():
+            if value in item.classes:
+                name = item.classes[value]
+                pixels[name] = pixels.get(name, 0) + rle.area(runs)
+    return pixels
+
+
 def shown_classes(item: SemanticMap | InstanceMap) -> set[str]:
     """The classes that a map shows in some pixel. Raises as map_pixels does."""
-    if not isinstance(item, SemanticMap):
-        return set()
-    return {item.classes[value] for value in cell_runs(item) if value in item.classes}
+    return set(class_pixels(item))
 
 
 def _none_of(item: SemanticMap | InstanceMap) -> Counts:

@@ -6,32 +6,41 @@ Rules over the whole set and ``labelkit stats`` look at it. It is built while th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from labelkit.findings import Location
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, ImageLabel, Record
-from labelkit.pixels import shown_classes
-from labelkit.table import ImageRow, Table, no_pixels
+from labelkit.pixels import class_pixels
+from labelkit.table import Floats, ImageRow, Names, Table, no_pixels
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif"})
 
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of an image's file. None: not looked at, or unreadable."""
+    """What is known of an image's file. None: not looked at, or unreadable.
+
+    mode: Pillow's. digest: one for equal bytes. fingerprint, thumbnail: as ``ImageFile`` has them.
+    """
 
     name: str
     width: int | None = None
     height: int | None = None
     orientation: int = 1
+    mode: str | None = None
     digest: str | None = None
     fingerprint: int | None = None
+    thumbnail: bytes | None = None
 
 
 def file_facts(file: ImageFile) -> FileFacts:
@@ -40,33 +49,73 @@ def file_facts(file: ImageFile) -> FileFacts:
         header, digest = file.header, file.digest
     except (ValueError, OSError):
         return FileFacts(file.name)
+    facts = FileFacts(file.name, header.width, header.height, header.orientation, header.mode, digest)
     try:
-        fingerprint = file.fingerprint
+        return replace(facts, fingerprint=file.fingerprint, thumbnail=file.thumbnail)
     except ValueError:
-        fingerprint = None
-    return FileFacts(file.name, header.width, header.height, header.orientation, digest, fingerprint)
+        return facts
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """What the label maps of a data set show: a row for each class of each image.
+
+    image: (M,) positions in the survey's images. category: (M,) names. pixels: (M,) how many.
+    """
+
+    image: NDArray[np.int64]
+    category: Names
+    pixels: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Survey:
     """A whole data set.
 
-    root: where it lies. format: its name. header: its categories. table: every object, without masks.
-    labels: the image labels by image path, where there are any. painted: the classes that label maps show,
-    with the number of images that show each. mapped: the images that have a label map.
-    files: what is known of the image files, by image path; an image that is missing on disk is not there.
-    strangers: image files in the data set's image folders that no annotation names.
+    root: where it lies. format: its name. header: its categories. table: every object, without masks; one
+    that several documents describe stands there once. pixels: (N,) of each object's mask, NaN where there is
+    none or nobody counted. labels: the image labels by image path, where there are any. shown: the classes
+    that label maps show. mapped: the images that have a label map. files: what is known of the image files,
+    by image path; an image that is missing on disk is not there. strangers: image files in the data set's
+    image folders that no annotation names. confirmed: images of which the files say that somebody looked at
+    them, whether or not anything was found.
     """
 
     root: Path
     format: str
     header: Header
     table: Table
+    pixels: Floats
     labels: Mapping[str, Sequence[ImageLabel]]
-    painted: Mapping[str, int]
+    shown: Shown
     mapped: frozenset[str]
     files: Mapping[str, FileFacts]
     strangers: Sequence[str] = ()
+    confirmed: frozenset[str] = frozenset()
+
+    @cached_property
+    def painted(self) -> Mapping[str, int]:
+        """The classes that label maps show, with the number of images that show each."""
+        counts = np.bincount(self.shown.category.codes, minlength=len(self.shown.category.names))
+        return {str(name): n for name, n in zip(self.shown.category.names, counts.tolist(), strict=True)}
+
+    @cached_property
+    def examples(self) -> Mapping[str, int]:
+        """How many examples each category has: objects, images with its label, or images that show it.
+
+        Categories of the header come first, in their order; where several kinds tell of a class, the most.
+        """
+        column = self.table.coded
+        objects = np.bincount(column.codes, minlength=len(column.names))
+        counts = {category.name: 0 for category in self.header.categories}
+        labelled = Counter(
+            label.category for labels in self.labels.values() for label in labels if label.state == "present"
+        )
+        kinds = (zip(column.names, objects.tolist(), strict=True), labelled.items(), self.painted.items())
+        for name, count in chain(*kinds):
+            if name is not None:
+                counts[name] = max(count, counts.get(name, 0))
+        return counts
 
     @cached_property
     def _splits(self) -> dict[str, frozenset[str]]:
@@ -76,6 +125,30 @@ class Survey:
         """The splits of an image."""
         return self._splits.get(path, frozenset())
 
+    def share_split(self, a: str, b: str) -> bool:
+        """Whether two images may meet in one split; without splits everything meets."""
+        first, second = self.splits_of(a), self.splits_of(b)
+        return not first or not second or bool(first & second)
+
+    @cached_property
+    def misplaced(self) -> Mapping[str, str]:
+        """Images that are missing where their split has its images, and lie in another split's folder.
+
+        Image path → the file, which is one of the strangers.
+        """
+        splits = {split for row in self.images for split in row.splits}
+        lying: dict[str, list[str]] = defaultdict(list)
+        for name in self.strangers:
+            lying[PurePosixPath(name).name].append(name)
+        found = {}
+        for row in self.images:
+            if row.path in self.files:
+                continue
+            for name in lying.get(PurePosixPath(row.path).name, ()):
+                if (splits - set(row.splits)).intersection(PurePosixPath(name).parent.parts):
+                    found[row.path] = name
+        return found
+
     @property
     def images(self) -> Sequence[ImageRow]:
         """Every image, in the order of the files."""
@@ -84,31 +157,40 @@ class Survey:
 
 @dataclass
 class SurveyBuilder:
-    """Collects what a survey needs from tables and records as they go by."""
+    """Collects what a survey needs from tables and records as they go by.
 
+    is_confirmed: whether a record's file says that somebody looked at its image.
+    """
+
+    is_confirmed: Callable[[Record], bool]
     images: dict[str, ImageRow] = field(default_factory=dict)
     labels: dict[str, list[ImageLabel]] = field(default_factory=dict)
-    painted: dict[str, int] = field(default_factory=dict)
     mapped: set[str] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
     files: dict[str, FileFacts] = field(default_factory=dict)
-    _tables: list[Table] = field(default_factory=list)
+    _columns: list[_Columns] = field(default_factory=list)
+    _shown: list[tuple[str, str, int]] = field(default_factory=list)
     _folders: dict[Path, set[str]] = field(default_factory=dict)
+    _in_tables: set[str] = field(default_factory=set)
 
-    def add_table(self, table: Table) -> None:
-        """Keep a table's columns, but not its masks."""
+    def add_table(self, table: Table, pixels: Floats | None = None) -> None:
+        """Keep a table's columns, but not its masks. pixels: (N,) of each mask, where they were counted."""
+        again = {row.path for row in table.images if row.path in self._in_tables}
         for row in table.images:
             self.add_image(row)
-        self._tables.append(table.without_masks())
+            self._in_tables.add(row.path)
+        counted = np.full(len(table), np.nan) if pixels is None else pixels
+        self._columns.append(_Columns(table.without_masks(), counted, again))
 
     def add_image(self, row: ImageRow) -> None:
         """Note an image; of one that several documents describe, the first that knows its size."""
         known = self.images.get(row.path)
         if known is None:
             self.images[row.path] = row
-            return
-        splits = tuple(dict.fromkeys((*known.splits, *row.splits)))
-        size = known if known.width else row
-        self.images[row.path] = ImageRow(row.path, size.width, size.height, splits)
+        elif known != row:
+            splits = tuple(dict.fromkeys((*known.splits, *row.splits)))
+            size = known if known.width else row
+            self.images[row.path] = ImageRow(row.path, size.width, size.height, splits)
 
     def add_record(self, record: Record) -> None:
         """Note a record's labels and the classes that its maps show; a broken map is a rule's business."""
@@ -116,15 +198,19 @@ class SurveyBuilder:
         self.add_image(ImageRow(image.path, image.width, image.height, record.splits))
         if record.labels:
             self.labels.setdefault(image.path, []).extend(record.labels)
+        if self.is_confirmed(record):
+            self.confirmed.add(image.path)
+        seen: dict[str, int] = {}
         for item in record.maps.values():
             if item.kind != "semantic":
                 continue
             self.mapped.add(image.path)
             try:
-                for name in sorted(shown_classes(item)):
-                    self.painted[name] = self.painted.get(name, 0) + 1
+                for name, pixels in class_pixels(item).items():
+                    seen[name] = max(pixels, seen.get(name, 0))
             except ValueError:
                 continue
+        self._shown += [(image.path, name, pixels) for name, pixels in sorted(seen.items())]
 
     def add_file(self, file: ImageFile, facts: FileFacts) -> None:
         """Note an image file and what is known of it."""
@@ -137,11 +223,12 @@ class SurveyBuilder:
             self.add_image(row)
         for path, labels in other.labels.items():
             self.labels.setdefault(path, []).extend(labels)
-        for name, count in other.painted.items():
-            self.painted[name] = self.painted.get(name, 0) + count
         self.mapped |= other.mapped
+        self.confirmed |= other.confirmed
         self.files |= other.files
-        self._tables += other._tables
+        self._columns += other._columns
+        self._shown += other._shown
+        self._in_tables |= other._in_tables
         for folder, names in other._folders.items():
             self._folders.setdefault(folder, set()).update(names)
 
@@ -156,43 +243,101 @@ class SurveyBuilder:
 
     def finish(self, root: Path, format: str, header: Header) -> Survey:
         """The survey of all that was added."""
+        places = {path: position for position, path in enumerate(self.images)}
+        table, pixels = _joined(list(self.images.values()), places, self._columns)
+        shown = Shown(
+            np.array([places[path] for path, _, _ in self._shown], dtype=np.int64),
+            Names.of(name for _, name, _ in self._shown),
+            np.array([pixels for _, _, pixels in self._shown], dtype=np.int64),
+        )
         return Survey(
             root,
             format,
             header,
-            self._joined(),
+            table,
+            pixels,
             self.labels,
-            self.painted,
+            shown,
             frozenset(self.mapped),
             self.files,
             list(self._strangers(root)),
+            frozenset(self.confirmed),
         )
 
-    def _joined(self) -> Table:
-        rows = list(self.images.values())
-        place = {path: k for k, path in enumerate(self.images)}
-        owner = [place[table.images[int(k)].path] for table in self._tables for k in table.image]
-        order = np.argsort(np.array(owner, dtype=np.int64), kind="stable")
-        image = np.array(owner, dtype=np.int64)[order]
-        first = np.searchsorted(image, image)  # the first row of each row's image
-        category = [name for table in self._tables for name in table.category]
 
-        def locate(row: int) -> Location:
-            path = rows[int(image[row])].path
-            x, y, w, h = (float(number) for number in box[row])
-            return Location(
-                path, image=path, object=row - int(first[row]) + 1, box=None if x != x else (x, y, w, h)
-            )
+class _Columns(NamedTuple):
+    """What is kept of a table. again: its images that an earlier table described too."""
 
-        box = np.concatenate([np.zeros((0, 4)), *(table.box for table in self._tables)])[order]
-        return Table(
-            images=rows,
-            image=image,
-            category=[category[k] for k in order],
-            box=box,
-            area=np.concatenate([np.zeros(0), *(table.area for table in self._tables)])[order],
-            crowd=np.concatenate([np.zeros(0, bool), *(table.crowd for table in self._tables)])[order],
-            masks=(),
-            runs=no_pixels,
-            locate=locate,
+    table: Table
+    pixels: Floats
+    again: set[str]
+
+
+def _joined(
+    images: Sequence[ImageRow], places: Mapping[str, int], parts: Sequence[_Columns]
+) -> tuple[Table, Floats]:
+    """All tables as one, image by image, and the pixels of its rows."""
+    names: dict[str | None, int] = {}
+    owners, codes = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for part in parts:
+        own = np.array([places[row.path] for row in part.table.images], dtype=np.int64)
+        column = part.table.coded
+        new = np.array([names.setdefault(name, len(names)) for name in column.names], dtype=np.int64)
+        owners.append(own[part.table.image])
+        codes.append(new[column.codes])
+    owner, code = np.concatenate(owners), np.concatenate(codes)
+    box = np.concatenate([np.zeros((0, 4)), *(part.table.box for part in parts)])
+    area = np.concatenate([np.zeros(0), *(part.table.area for part in parts)])
+    crowd = np.concatenate([np.zeros(0, bool), *(part.table.crowd for part in parts)])
+    pixels = np.concatenate([np.zeros(0), *(part.pixels for part in parts)])
+    order = np.argsort(owner, kind="stable")
+    twice = _told_before(parts, places, owner, np.column_stack([owner, code, box, area, crowd]))
+    order = order[~twice[order]]
+    table = Table(
+        images=images,
+        image=owner[order],
+        category=Names(list(names), code[order]),
+        box=box[order],
+        area=area[order],
+        crowd=crowd[order],
+        masks=(),
+        runs=no_pixels,
+        locate=_locate_in(images, owner[order], box[order]),
+    )
+    return table, pixels[order]
+
+
+def _told_before(
+    parts: Sequence[_Columns], places: Mapping[str, int], owner: NDArray[np.int64], keys: Floats
+) -> NDArray[np.bool_]:
+    """(N,) Rows that say again what a row of an earlier table said: keys (N, 8) are equal, and have a box.
+
+    COCO's keypoints repeat the instances.
+    """
+    twice = np.zeros(len(owner), dtype=bool)
+    again = [places[path] for part in parts for path in part.again]
+    if not again:
+        return twice
+    rows = np.flatnonzero(np.isin(owner, again) & ~np.isnan(keys[:, 2]))
+    source = np.repeat(np.arange(len(parts)), [len(part.table) for part in parts])[rows]
+    _, group = np.unique(np.nan_to_num(keys[rows]), axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    first = np.full(group.max(initial=-1) + 1, len(parts))
+    np.minimum.at(first, group, source)
+    twice[rows] = source > first[group]
+    return twice
+
+
+def _locate_in(
+    images: Sequence[ImageRow], image: NDArray[np.int64], box: Floats
+) -> Callable[[int], Location]:
+    first = np.searchsorted(image, image)  # the first row of each row's image
+
+    def locate(row: int) -> Location:
+        path = images[int(image[row])].path
+        x, y, w, h = (float(number) for number in box[row])
+        return Location(
+            path, image=path, object=row - int(first[row]) + 1, box=None if x != x else (x, y, w, h)
         )
+
+    return locate

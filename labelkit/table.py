@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,35 @@ class ImageRow(NamedTuple):
     width: int | None
     height: int | None
     splits: tuple[str, ...] = ()
+
+
+class Names(Sequence["str | None"]):
+    """A column of names of which there are few: each is kept once, and a code a row.
+
+    names: each once; None where there is no name. codes: (N,) positions in names.
+    """
+
+    def __init__(self, names: Sequence[str | None], codes: NDArray[np.int64]) -> None:
+        self.names = tuple(names)
+        self.codes = codes
+
+    @classmethod
+    def of(cls, column: Iterable[str | None]) -> Names:
+        """The names of a column, in the order in which they first occur."""
+        places: dict[str | None, int] = {}
+        codes = [places.setdefault(name, len(places)) for name in column]
+        return cls(list(places), np.array(codes, dtype=np.int64))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, row: Any) -> Any:
+        if isinstance(row, slice):
+            return [self.names[code] for code in self.codes[row].tolist()]
+        return self.names[int(self.codes[row])]
+
+    def __iter__(self) -> Iterator[str | None]:
+        return iter(self[:])
 
 
 def no_edits(row: int, change: Change) -> Iterable[Edit]:
@@ -92,7 +121,12 @@ class Table:
 
     def without_masks(self) -> Table:
         """The columns alone, which can be kept for the whole data set."""
-        return replace(self, masks=(), runs=no_pixels, locate=_nowhere, edits=no_edits)
+        return replace(self, category=self.coded, masks=(), runs=no_pixels, locate=_nowhere, edits=no_edits)
+
+    @cached_property
+    def coded(self) -> Names:
+        """The categories as codes."""
+        return self.category if isinstance(self.category, Names) else Names.of(self.category)
 
     def packed(self) -> Table:
         """The table for another process, which does not ask where its rows stand."""

@@ -114,10 +114,10 @@ def validate(
     chosen = list(selected(select, ignore))
     result = Validation(path, origin.name, chosen)
     common = {"task": task, "group": group}
-    checks = Checks(tuple(chosen), common, rule_options or {}, path, images, fixes)
+    checks = Checks(tuple(chosen), common, rule_options or {}, path, origin.name, images, fixes)
     folder = Path(images_dir) if images_dir else None
     with engine(jobs) as started:
-        run = _Run(result, checks, started, progress)
+        run = _Run(result, checks, started, progress, checks.outcome())
         for item in inspect(path, origin, folder, options or {}):
             run.take(item)
         run.finish()
@@ -139,7 +139,7 @@ class _Run:
     checks: Checks
     engine: Engine
     progress: Progress | None
-    outcome: Outcome = field(default_factory=Outcome)
+    outcome: Outcome
     header: Header = field(default_factory=Header)
     _files: list[ImageFile] = field(default_factory=list)
 

@@ -20,9 +20,9 @@ from labelkit.formats.cityscapes.frame import Truth
 from labelkit.formats.cityscapes.layout import TypeOption, type_by_files
 from labelkit.formats.cityscapes.read import CityscapesReader
 from labelkit.formats.cityscapes.scene import Rule
-from labelkit.formats.cityscapes.table import IMAGES, NAME, TYPES
+from labelkit.formats.cityscapes.table import BY_NAME, IMAGES, NAME, TYPES
 from labelkit.formats.cityscapes.write import CityscapesWriter, Files
-from labelkit.model import Header
+from labelkit.model import Header, Record
 
 
 def detect(path: Path) -> Evidence:
@@ -86,6 +86,11 @@ def create(
     return CityscapesWriter(root, files)
 
 
+def confirms(record: Record) -> bool:
+    """Every frame does: it is known by its polygons or its PNGs, and these were made by looking."""
+    return True
+
+
 FORMAT = Format(
     name=NAME,
     title="Cityscapes (gtFine, gtCoarse)",
@@ -107,4 +112,6 @@ FORMAT = Format(
     adjust=adjust,
     adjust_header=adjust_header,
     image_suffixes=(".png",),
+    official={"Cityscapes' 35 labels": frozenset(BY_NAME)},
+    confirms=confirms,
 )

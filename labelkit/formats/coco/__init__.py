@@ -14,6 +14,7 @@ from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.documents import json_files, looks
 from labelkit.formats.coco.fit import adjust, adjust_header
 from labelkit.formats.coco.inspect import inspect
+from labelkit.formats.coco.names import OFFICIAL
 from labelkit.formats.coco.native import extras
 from labelkit.formats.coco.read import CocoReader
 from labelkit.formats.coco.write import CocoWriter
@@ -90,5 +91,6 @@ FORMAT = Format(
     adjust_header=adjust_header,
     extras=extras,
     file_suffix=".json",
+    official=OFFICIAL,
     inspect=inspect,
 )

@@ -16,8 +16,16 @@ from labelkit.formats import Format
 from labelkit.formats.voc.annotation import extras
 from labelkit.formats.voc.fit import adjust, adjust_header
 from labelkit.formats.voc.layout import detect
+from labelkit.formats.voc.names import OFFICIAL
 from labelkit.formats.voc.read import open_set
 from labelkit.formats.voc.write import create_set
+from labelkit.model import Record
+
+
+def confirms(record: Record) -> bool:
+    """An annotation without an object says that there is none; a list of images does not."""
+    return bool(record.labels) or "xml" in record.raw.get("voc", {})
+
 
 FORMAT = Format(
     name="voc",
@@ -47,4 +55,6 @@ FORMAT = Format(
     adjust_header=adjust_header,
     extras=extras,
     image_suffixes=(".jpg",),
+    official={"Pascal VOC's 20 classes": frozenset(OFFICIAL)},
+    confirms=confirms,
 )
