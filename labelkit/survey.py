@@ -15,6 +15,7 @@ import numpy as np
 
 from labelkit.findings import Location
 from labelkit.image_files import ImageFile
+from labelkit.map_files import MapFile
 from labelkit.model import Header, ImageLabel, Record
 from labelkit.pixels import shown_classes
 from labelkit.table import ImageRow, Table, no_pixels
@@ -47,6 +48,32 @@ def file_facts(file: ImageFile) -> FileFacts:
     return FileFacts(file.name, header.width, header.height, header.orientation, digest, fingerprint)
 
 
+@dataclass(frozen=True)
+class MapFacts:
+    """What is known of a label map's PNG.
+
+    void: the value of pixels to be ignored, where its values are classes. has_void: whether it has such
+    pixels. has_border: whether it has pixels of a class and of the background, between which they could be.
+    """
+
+    name: str
+    image: str
+    void: int | None = None
+    has_void: bool = False
+    has_border: bool = False
+
+
+def map_facts(file: MapFile) -> MapFacts:
+    """What the pixels of a map say; of one that cannot be read, nothing."""
+    void = file.void if file.values is not None else None
+    labels = file.labels if void is not None else None
+    if labels is None:
+        return MapFacts(file.name, file.row.path)
+    background, ignored = labels == 0, labels == void
+    has_border = bool(background.any() and not (background | ignored).all())
+    return MapFacts(file.name, file.row.path, void, bool(ignored.any()), has_border)
+
+
 @dataclass(frozen=True, eq=False)
 class Survey:
     """A whole data set.
@@ -55,6 +82,7 @@ class Survey:
     labels: the image labels by image path, where there are any. painted: the classes that label maps show,
     with the number of images that show each. mapped: the images that have a label map.
     files: what is known of the image files, by image path; an image that is missing on disk is not there.
+    maps: what is known of the PNGs of label maps.
     strangers: image files in the data set's image folders that no annotation names.
     """
 
@@ -67,6 +95,7 @@ class Survey:
     mapped: frozenset[str]
     files: Mapping[str, FileFacts]
     strangers: Sequence[str] = ()
+    maps: Sequence[MapFacts] = ()
 
     @cached_property
     def _splits(self) -> dict[str, frozenset[str]]:
@@ -91,6 +120,7 @@ class SurveyBuilder:
     painted: dict[str, int] = field(default_factory=dict)
     mapped: set[str] = field(default_factory=set)
     files: dict[str, FileFacts] = field(default_factory=dict)
+    maps: list[MapFacts] = field(default_factory=list)
     _tables: list[Table] = field(default_factory=list)
     _folders: dict[Path, set[str]] = field(default_factory=dict)
 
@@ -132,6 +162,10 @@ class SurveyBuilder:
         self.files[file.row.path] = facts
         self._folders.setdefault(file.path.parent, set()).add(file.path.name)
 
+    def add_map(self, file: MapFile) -> None:
+        """Note a label map's PNG."""
+        self.maps.append(map_facts(file))
+
     def _strangers(self, root: Path) -> Iterator[str]:
         """Images that lie beside listed ones, and that nobody lists."""
         for folder, listed in self._folders.items():
@@ -153,6 +187,7 @@ class SurveyBuilder:
             frozenset(self.mapped),
             self.files,
             list(self._strangers(root)),
+            self.maps,
         )
 
     def _joined(self) -> Table:

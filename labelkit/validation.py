@@ -19,6 +19,7 @@ from labelkit.findings import Finding
 from labelkit.formats import Format, Parcel
 from labelkit.formats._inspect import part_items, placed
 from labelkit.image_files import ImageFile
+from labelkit.map_files import MapFile
 from labelkit.model import Header, Record
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
 from labelkit.survey import Survey, SurveyBuilder
@@ -163,6 +164,8 @@ class _Run:
             self.result.objects += len(item)
         elif isinstance(item, Record):
             self.builder.add_record(item)
+        elif isinstance(item, MapFile):
+            self.builder.add_map(item)
         elif isinstance(item, LabelkitError):
             item = placed(item, self.result.source)
         self.check(item)

@@ -15,6 +15,7 @@ classes, ``layout`` the folders; ``read``, ``fit`` and ``write`` join them. Conv
 from labelkit.formats import Format
 from labelkit.formats.voc.annotation import extras
 from labelkit.formats.voc.fit import adjust, adjust_header
+from labelkit.formats.voc.inspect import inspect
 from labelkit.formats.voc.layout import detect
 from labelkit.formats.voc.read import open_set
 from labelkit.formats.voc.write import create_set
@@ -47,4 +48,5 @@ FORMAT = Format(
     adjust_header=adjust_header,
     extras=extras,
     image_suffixes=(".jpg",),
+    inspect=inspect,
 )
