@@ -82,7 +82,7 @@ class Survey:
     labels: the image labels by image path, where there are any. painted: the classes that label maps show,
     with the number of images that show each. mapped: the images that have a label map.
     files: what is known of the image files, by image path; an image that is missing on disk is not there.
-    maps: what is known of the PNGs of label maps.
+    maps: what is known of the PNGs of label maps. refused: images whose file is there and may not be read.
     strangers: image files in the data set's image folders that no annotation names.
     """
 
@@ -96,6 +96,7 @@ class Survey:
     files: Mapping[str, FileFacts]
     strangers: Sequence[str] = ()
     maps: Sequence[MapFacts] = ()
+    refused: frozenset[str] = frozenset()
 
     @cached_property
     def _splits(self) -> dict[str, frozenset[str]]:
@@ -121,6 +122,7 @@ class SurveyBuilder:
     mapped: set[str] = field(default_factory=set)
     files: dict[str, FileFacts] = field(default_factory=dict)
     maps: list[MapFacts] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
     _tables: list[Table] = field(default_factory=list)
     _folders: dict[Path, set[str]] = field(default_factory=dict)
 
@@ -166,6 +168,11 @@ class SurveyBuilder:
         """Note a label map's PNG."""
         self.maps.append(map_facts(file))
 
+    def add_refused(self, at: Location) -> None:
+        """Note that an image's file is there, and that an error says why it may not be read."""
+        if at.image is not None:
+            self.refused[at.image] = at.file
+
     def _strangers(self, root: Path) -> Iterator[str]:
         """Images that lie beside listed ones, and that nobody lists."""
         for folder, listed in self._folders.items():
@@ -173,7 +180,9 @@ class SurveyBuilder:
                 suffix = PurePosixPath(entry.name).suffix.lower()
                 if suffix in IMAGE_SUFFIXES and entry.name not in listed and entry.is_file():
                     path = Path(entry.path)
-                    yield path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+                    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+                    if name not in self.refused.values():
+                        yield name
 
     def finish(self, root: Path, format: str, header: Header) -> Survey:
         """The survey of all that was added."""
@@ -188,6 +197,7 @@ class SurveyBuilder:
             self.files,
             list(self._strangers(root)),
             self.maps,
+            frozenset(self.refused),
         )
 
     def _joined(self) -> Table:

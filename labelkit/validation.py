@@ -168,6 +168,8 @@ class _Run:
             self.builder.add_map(item)
         elif isinstance(item, LabelkitError):
             item = placed(item, self.result.source)
+            if item.at is not None and item.code == "STR108":
+                self.builder.add_refused(item.at)
         self.check(item)
         self.result.images = len(self.builder.images)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from labelkit.errors import LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Part, Reader
-from labelkit.formats._files import check_names
+from labelkit.formats._files import OutsideLinkError, check_names
 from labelkit.image_files import ImageFile
 from labelkit.map_files import MapFile
 from labelkit.model import Png, Record
@@ -51,11 +51,14 @@ def map_files_of(record: Record, root: Path) -> Iterator[MapFile]:
 
 def image_file_of(reader: Reader, record: Record, root: Path) -> Iterator[ImageFile | RecordError]:
     """The image file of a record where it is there, or why nobody should look for it."""
+    place, at = f"{root}:{record.image.path}", None
     try:
-        check_names(record, f"{root}:{record.image.path}")
+        check_names(record, place)
         file = reader.image_file(record)
     except ValueError as error:
-        yield RecordError(f"{root}:{record.image.path}", str(error), code="STR108")
+        if isinstance(error, OutsideLinkError):
+            at = Location(relative(error.path, root), image=record.image.path)
+        yield RecordError(place, str(error), code="STR108", at=at)
         return
     except RecordError as error:
         yield error if error.code else RecordError(*error.args, code="STR108")

@@ -96,7 +96,8 @@ def image_missing(survey: Survey) -> Faults:
     Fix: bring the image, or remove its annotations. `--images-dir` says where the images are.
     Example: `"file_name": "0017.jpg"` and no such file
     """
-    missing = [row.path for row in survey.images if row.path not in survey.files]
+    there = survey.files.keys() | survey.refused
+    missing = [row.path for row in survey.images if row.path not in there]
     if missing and len(missing) == len(survey.images):
         return  # a data set without its images, which REF112 tells once
     for path in missing:
@@ -214,7 +215,7 @@ def listed_twice(whole: VocSet) -> Faults:
             key = line.list, text
             if key in first:
                 text = f"{id_!r} once more (as line {first[key]})"
-                yield Fault(whole.at(id_, line), f"{text}; expected it once")
+                yield Fault(whole.reader.at(id_, line), f"{text}; expected it once")
             first.setdefault(key, line.number)
 
 
@@ -231,7 +232,7 @@ def listed_and_not_there(whole: VocSet) -> Faults:
             continue  # a line that says nothing readable, which the reader tells
         first, *others = whole.lines(id_)
         more = f" (and in {len(others)} more lines)" if others else ""
-        yield Fault(whole.at(id_, first), f"{id_!r}{more} has no file; expected an image, XML or PNG")
+        yield Fault(whole.reader.at(id_, first), f"{id_!r}{more} has no file; expected an image, XML or PNG")
 
 
 @rule("REF122", "info")

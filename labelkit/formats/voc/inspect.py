@@ -62,7 +62,6 @@ def _part(reader: VocReader, part: Part) -> Iterator[object]:
         record, items = _image(reader, id_, parts)
         records.append(record)
         yield from items
-        yield from image_file_of(reader, record, reader.path)
     yield _table(reader, records)
 
 
@@ -82,7 +81,7 @@ def _table(reader: VocReader, records: list[Record]) -> Table:
 
 
 def _image(reader: VocReader, id_: str, parts: Parts | None) -> tuple[Record, list[object]]:
-    """The record of an image, or what can be saved of it, and all that it is made of but for its image."""
+    """The record of an image, or what can be saved of it, and all that it is made of."""
     items: list[object] = [item for item in reader.read_one(id_) if not isinstance(item, Finding)]
     record = next((item for item in items if isinstance(item, Record)), None)
     annotation = _annotation(reader, id_, record, parts)
@@ -90,6 +89,11 @@ def _image(reader: VocReader, id_: str, parts: Parts | None) -> tuple[Record, li
     if shown is None:
         items += _more_errors(reader, id_, {str(item) for item in items})
         shown = _saved(reader, id_, annotation)
+        for suffix in reader.suffixes(id_):  # of two images neither is a stranger
+            image = shown.image.model_copy(update={"path": id_ + suffix})
+            items += image_file_of(reader, shown.model_copy(update={"image": image}), reader.path)
+    else:
+        items += image_file_of(reader, shown, reader.path)
     if annotation is not None:
         items.append(annotation)
     row = ImageRow(shown.image.path, shown.image.width, shown.image.height, shown.splits)
@@ -131,6 +135,8 @@ def _annotation(
 
 def _path(reader: VocReader, id_: str, suffix: str | None) -> str:
     """The path of an image whose record cannot be read."""
+    if reader.is_image_name(id_):
+        return id_
     present = reader.suffixes(id_)
     return id_ + (suffix if suffix in present else [*present, suffix or ".jpg"][0])
 

@@ -66,11 +66,6 @@ class VocSet:
         """The lines of lists that name an image."""
         return self.reader.sets.lines.get(id_, [])
 
-    def at(self, id_: str, line: Line) -> Location:
-        """Where a line of a list stands."""
-        file = self.reader.layout.root / "ImageSets" / f"{line.list}.txt"
-        return Location(relative(file, self.reader.path), line=line.number, element=id_)
-
     def unfounded(self) -> Iterator[str]:
         """The ids of lists that have no annotation, no PNG and no image."""
         return (id_ for id_ in self.reader.sets.lines if self.reader.is_unfounded(id_))
@@ -93,7 +88,7 @@ class VocSet:
                     expected = implied.values.get(category, -1)
                     if value != expected and not self._says_more(id_, category, value, expected):
                         text = f"{value} for {category!r}; expected {expected}, for {_reason(expected)}"
-                        yield self.at(id_, line), text
+                        yield self.reader.at(id_, line), text
 
     def _says_more(self, id_: str, category: str, value: int, expected: int) -> bool:
         """Whether a class list says what XML cannot: that a class is uncertain, or one of a label map."""

@@ -29,7 +29,7 @@ from labelkit.formats.voc.layout import (
 from labelkit.formats.voc.maps import open_map, values_of
 from labelkit.formats.voc.names import MOST, OFFICIAL, VOID, Entry, colormap, palette, parse_labelmap
 from labelkit.formats.voc.pairing import owned_values
-from labelkit.formats.voc.sets import Sets, implied_values, read_sets
+from labelkit.formats.voc.sets import Line, Sets, implied_values, read_sets
 from labelkit.model import (
     BoundingBox,
     Category,
@@ -172,7 +172,16 @@ class VocReader:
 
     def is_unfounded(self, id_: str) -> bool:
         """Whether nothing but lists knows an image: no annotation, no PNG and no image file."""
-        return id_ not in self.stems and not self.suffixes(id_) and self.seen_image(id_) is None
+        return id_ not in self.stems and not self.suffixes(id_) and not self.is_image_name(id_)
+
+    def is_image_name(self, id_: str) -> bool:
+        """Whether what a list says is the name of an image that is there, and not its name without suffix."""
+        return Path(id_).suffix.lower() in IMAGE_SUFFIXES and self.seen_image(id_) is not None
+
+    def at(self, id_: str, line: Line) -> Location:
+        """Where a line of a list stands."""
+        file = self.layout.root / "ImageSets" / f"{line.list}.txt"
+        return Location(relative(file, self.path), line=line.number, element=id_)
 
     # --- one record ---
 
@@ -238,11 +247,13 @@ class VocReader:
     def image_path(self, id_: str, said: Said | None) -> str:
         """The path of an image, by which records know it. Raises RecordError: there are two."""
         suffix = said.suffix if said else None
-        if said is None and Path(id_).suffix.lower() in IMAGE_SUFFIXES and self.seen_image(id_):
+        if said is None and self.is_image_name(id_):
             stem = id_[: id_.rindex(".")]
             if stem in self.stems or stem in self.sets.lines:
                 found = f"two ids of one image: {stem!r} and {id_!r}"
-                raise RecordError(id_, found, "ids without a suffix", code="STR106")
+                lines = self.sets.lines.get(id_)
+                at = self.at(id_, lines[0]) if lines else None
+                raise RecordError(id_, found, "ids without a suffix", code="STR106", at=at)
             return id_
         if suffix and self.seen_image(id_ + suffix):
             return _files.safe_path(id_ + suffix)
