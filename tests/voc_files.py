@@ -107,7 +107,8 @@ def save(path: Path, pixels: np.ndarray, palette: list[int] | None = None) -> No
 
 def pixels_of(path: Path) -> np.ndarray:
     """The indices of a PNG, to be changed."""
-    return np.array(Image.open(path))
+    with Image.open(path) as image:
+        return np.array(image)
 
 
 def photo(path: Path, seed: int, size: tuple[int, int] = (WIDTH, HEIGHT), format: str | None = None) -> None:

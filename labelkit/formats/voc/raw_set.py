@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,6 +10,7 @@ from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import _files
 from labelkit.formats._inspect import placed, relative
+from labelkit.formats._raw import Told
 from labelkit.formats.voc.annotation import children, corner_texts
 from labelkit.formats.voc.corners import CORNERS
 from labelkit.formats.voc.element import Element, line_of, parse
@@ -25,13 +26,15 @@ Corners = tuple[float, float, float, float]
 class Implied:
     """What an annotation says of its lists and its base.
 
-    name: its path below the data set. values: of class lists, by class. zero: the first corner from 0 up to
-    1. one: whether a corner is 1 and none is 0. full: the first box that reaches from 1 to the image's end,
-    or one pixel beyond it.
+    name: its path below the data set. values: of class lists, by class. doubtful: whether an object has no
+    class, or one that nobody knows, so that it may be of any. zero: the first corner from 0 up to 1. one:
+    whether a corner is 1 and none is 0. full: the first box that reaches from 1 to the image's end, or one
+    pixel beyond it.
     """
 
     name: str
     values: dict[str, int] = field(default_factory=dict)
+    doubtful: bool = False
     zero: Location | None = None
     one: bool = False
     full: Location | None = None
@@ -52,7 +55,8 @@ class VocSet:
                 file = inside_folder(self.reader.layout.annotations, f"{id_}.xml")
                 if file is not None:
                     data = _files.read_bytes(file)
-                    found[id_] = _implied(parse(data), data, relative(file, self.reader.path))
+                    name = relative(file, self.reader.path)
+                    found[id_] = _implied(parse(data), data, name, self.reader.numbers)
             except (RecordError, FormatError, ValueError):  # told where it is read
                 continue
         return found
@@ -70,29 +74,34 @@ class VocSet:
         """The ids of lists that have no annotation, no PNG and no image."""
         return (id_ for id_ in self.reader.sets.lines if self.reader.is_unfounded(id_))
 
-    def contradictions(self) -> Iterator[tuple[Location, str]]:
-        """What class lists say of an image, and another list or its XML says otherwise."""
+    def contradictions(self) -> Iterator[Told]:
+        """What class lists say of an image and its XML, or without XML another list, says otherwise."""
         sets = self.reader.sets
-        for id_, lines in sets.lines.items():
-            fault = sets.faults.get(id_)
-            implied = self.annotations.get(id_)
-            if implied is None:
-                if fault is not None and fault.code == "LBL101":
-                    told = placed(fault, self.reader.path)
-                    yield told.at or Location(told.place), f"{told.found}; expected {told.expected}"
-                continue
-            said = {found.name: (found.category, value) for found, value in sets.values.get(id_, ())}
-            for line in lines:
-                if line.list in said:
-                    category, value = said.pop(line.list)
-                    expected = implied.values.get(category, -1)
-                    if value != expected and not self._says_more(id_, category, value, expected):
-                        text = f"{value} for {category!r}; expected {expected}, for {_reason(expected)}"
-                        yield self.reader.at(id_, line), text
+        for id_ in sets.lines:
+            implied, fault = self.annotations.get(id_), sets.faults.get(id_)
+            if implied is not None:
+                yield from self._against_xml(id_, implied)
+            elif fault is not None and fault.code == "LBL101":
+                at = placed(fault, self.reader.path).at
+                assert at is not None
+                yield Told(at, f"{fault.found}; expected {fault.expected}")
 
-    def _says_more(self, id_: str, category: str, value: int, expected: int) -> bool:
+    def _against_xml(self, id_: str, implied: Implied) -> Iterator[Told]:
+        said = {found.name: (found.category, value) for found, value in self.reader.sets.values.get(id_, ())}
+        for line in self.lines(id_):
+            if line.list not in said:
+                continue
+            category, value = said.pop(line.list)
+            expected = implied.values.get(category, -1)
+            if value != expected and not self._says_more(id_, implied, category, value):
+                text = f"{value} for {category!r}; expected {expected}, for {_REASONS[expected]}"
+                yield Told(self.reader.at(id_, line), text)
+
+    def _says_more(self, id_: str, implied: Implied, category: str, value: int) -> bool:
         """Whether a class list says what XML cannot: that a class is uncertain, or one of a label map."""
-        if expected != -1:
+        if implied.doubtful and value > implied.values.get(category, -1):
+            return True  # it may be of an object that has no class here
+        if category in implied.values:
             return False
         if value == 0:
             return True
@@ -101,20 +110,20 @@ class VocSet:
         return labels is not None and bool((labels == self.reader.numbers.get(category)).any())
 
 
-def _reason(value: int) -> str:
-    return {
-        1: "the XML has such an object",
-        0: "all such objects of the XML are difficult",
-        -1: "the XML has no such object",
-    }[value]
+_REASONS = {
+    1: "the XML has such an object",
+    0: "all such objects of the XML are difficult",
+    -1: "the XML has no such object",
+}
 
 
-def _implied(root: Element, data: bytes, name: str) -> Implied:
+def _implied(root: Element, data: bytes, name: str, known: Collection[str]) -> Implied:
     said = Implied(name)
     size = root.find("size")
     ends = [_number(size.value(tag)) if size else None for tag in ("width", "height")]
     for number, element in enumerate(children(root, "object"), 1):
         category = (element.value("name") or "").strip()
+        said.doubtful |= category not in known
         if category:
             value = 0 if (element.value("difficult") or "").strip() == "1" else 1
             said.values[category] = max(value, said.values.get(category, 0))
