@@ -17,6 +17,7 @@ from labelkit.findings import Location
 from labelkit.formats import get_format
 from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
+from labelkit.map_files import MapFile
 from labelkit.model import Record
 from labelkit.rules import Fault, Rule, rules
 from labelkit.survey import FileFacts, SurveyBuilder, file_facts
@@ -132,8 +133,12 @@ def take(outcome: Outcome, checks: Checks, item: object) -> None:
         outcome.objects += len(item)
     elif isinstance(item, Record):
         outcome.builder.add_record(item)
+    elif isinstance(item, MapFile):
+        outcome.builder.add_map(item)
     elif isinstance(item, LabelkitError):
         item = placed(item, checks.root)
+        if item.at is not None and item.code == "STR108":
+            outcome.builder.add_refused(item.at)
     outcome.found += checks.located(checks.found(item), item)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from labelkit.findings import Location
 from labelkit.image_files import ImageFile
+from labelkit.map_files import MapFile
 from labelkit.model import Header, ImageLabel, Record
 from labelkit.pixels import class_pixels
 from labelkit.table import Floats, ImageRow, Names, Table, no_pixels
@@ -68,6 +69,32 @@ class Shown:
     pixels: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class MapFacts:
+    """What is known of a label map's PNG.
+
+    void: the value of pixels to be ignored, where its values are classes. has_void: whether it has such
+    pixels. has_border: whether it has pixels of a class and of the background, between which they could be.
+    """
+
+    name: str
+    image: str
+    void: int | None = None
+    has_void: bool = False
+    has_border: bool = False
+
+
+def map_facts(file: MapFile) -> MapFacts:
+    """What the pixels of a map say; of one that cannot be read, nothing."""
+    void = file.void if file.values is not None else None
+    labels = file.labels if void is not None else None
+    if labels is None:
+        return MapFacts(file.name, file.row.path)
+    background, ignored = labels == 0, labels == void
+    has_border = bool(background.any() and not (background | ignored).all())
+    return MapFacts(file.name, file.row.path, void, bool(ignored.any()), has_border)
+
+
 @dataclass(frozen=True, eq=False)
 class Survey:
     """A whole data set.
@@ -78,7 +105,8 @@ class Survey:
     that label maps show. mapped: the images that have a label map. files: what is known of the image files,
     by image path; an image that is missing on disk is not there. strangers: image files in the data set's
     image folders that no annotation names. confirmed: images of which the files say that somebody looked at
-    them, whether or not anything was found.
+    them, whether or not anything was found. maps: what is known of the PNGs
+    of label maps. refused: images whose file is there and may not be read.
     """
 
     root: Path
@@ -92,6 +120,8 @@ class Survey:
     files: Mapping[str, FileFacts]
     strangers: Sequence[str] = ()
     confirmed: frozenset[str] = frozenset()
+    maps: Sequence[MapFacts] = ()
+    refused: frozenset[str] = frozenset()
 
     @cached_property
     def painted(self) -> Mapping[str, int]:
@@ -170,6 +200,8 @@ class SurveyBuilder:
     files: dict[str, FileFacts] = field(default_factory=dict)
     _columns: list[_Columns] = field(default_factory=list)
     _shown: list[tuple[str, str, int]] = field(default_factory=list)
+    maps: list[MapFacts] = field(default_factory=list)
+    refused: dict[str, str] = field(default_factory=dict)
     _folders: dict[Path, set[str]] = field(default_factory=dict)
     _in_tables: set[str] = field(default_factory=set)
 
@@ -217,6 +249,15 @@ class SurveyBuilder:
         self.files[file.row.path] = facts
         self._folders.setdefault(file.path.parent, set()).add(file.path.name)
 
+    def add_map(self, file: MapFile) -> None:
+        """Note a label map's PNG."""
+        self.maps.append(map_facts(file))
+
+    def add_refused(self, at: Location) -> None:
+        """Note that an image's file is there, and that an error says why it may not be read."""
+        if at.image is not None:
+            self.refused[at.image] = at.file
+
     def add(self, other: SurveyBuilder) -> None:
         """Note what another builder has collected."""
         for row in other.images.values():
@@ -226,6 +267,8 @@ class SurveyBuilder:
         self.mapped |= other.mapped
         self.confirmed |= other.confirmed
         self.files |= other.files
+        self.maps += other.maps
+        self.refused |= other.refused
         self._columns += other._columns
         self._shown += other._shown
         self._in_tables |= other._in_tables
@@ -239,7 +282,9 @@ class SurveyBuilder:
                 suffix = PurePosixPath(entry.name).suffix.lower()
                 if suffix in IMAGE_SUFFIXES and entry.name not in listed and entry.is_file():
                     path = Path(entry.path)
-                    yield path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+                    name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+                    if name not in self.refused.values():
+                        yield name
 
     def finish(self, root: Path, format: str, header: Header) -> Survey:
         """The survey of all that was added."""
@@ -262,6 +307,8 @@ class SurveyBuilder:
             self.files,
             list(self._strangers(root)),
             frozenset(self.confirmed),
+            self.maps,
+            frozenset(self.refused),
         )
 
 

@@ -14,16 +14,17 @@ from pathlib import Path
 from labelkit.errors import LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Part, Reader
-from labelkit.formats._files import check_names
+from labelkit.formats._files import OutsideLinkError, check_names
 from labelkit.image_files import ImageFile
-from labelkit.model import Record
+from labelkit.map_files import MapFile
+from labelkit.model import Png, Record
 from labelkit.table import ImageRow, table_of
 
 Locate = Callable[[Record, int], Location]
 
 
 def part_items(reader: Reader, part: Part, root: Path, locate: Locate | None = None) -> Iterator[object]:
-    """A part's errors, records and image files, and its objects as a table.
+    """A part's errors, records, map files and image files, and its objects as a table.
 
     root: what names are relative to. locate: where an object of a record stands, by its position from 0; a
     function that pickles.
@@ -34,17 +35,30 @@ def part_items(reader: Reader, part: Part, root: Path, locate: Locate | None = N
         if not isinstance(item, Record):
             continue
         records.append(item)
+        yield from map_files_of(item, root)
         yield from image_file_of(reader, item, root)
     yield table_of(records, locate or by_image)
 
 
+def map_files_of(record: Record, root: Path) -> Iterator[MapFile]:
+    """The PNGs of a record's maps, of which nothing more is known than that they should be of its size."""
+    row = ImageRow(record.image.path, record.image.width, record.image.height, record.splits)
+    for item in record.maps.values():
+        if isinstance(item.source, Png):
+            path = Path(item.source.path)
+            yield MapFile(row, path, relative(path, root.absolute()), modes=())
+
+
 def image_file_of(reader: Reader, record: Record, root: Path) -> Iterator[ImageFile | RecordError]:
     """The image file of a record where it is there, or why nobody should look for it."""
+    place, at = f"{root}:{record.image.path}", None
     try:
-        check_names(record, f"{root}:{record.image.path}")
+        check_names(record, place)
         file = reader.image_file(record)
     except ValueError as error:
-        yield RecordError(f"{root}:{record.image.path}", str(error), code="STR108")
+        if isinstance(error, OutsideLinkError):
+            at = Location(relative(error.path, root), image=record.image.path)
+        yield RecordError(place, str(error), code="STR108", at=at)
         return
     except RecordError as error:
         yield error if error.code else RecordError(*error.args, code="STR108")

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from labelkit.findings import Location
 from labelkit.geometry import rle
-from labelkit.model import Cell, Record, Rle
+from labelkit.map_files import MapFile
+from labelkit.model import Cell, Png, Record, Rle
 from labelkit.pixels import map_pixels
 from labelkit.rules import Fault, Faults, rule
-from labelkit.table import Table
+from labelkit.table import ImageRow, Table
 
 
 @rule("MSK101")
@@ -78,23 +84,33 @@ def empty_mask(table: Table) -> Faults:
 
 
 @rule("MSK108")
-def map_size(record: Record) -> Faults:
+def map_size(labels: Record | MapFile) -> Faults:
     """A label map has another size than its image, or cannot be read.
 
     Why: every pixel's label belongs to another pixel.
     Fix: export it at the image's size, without smoothing.
     Example: a mask of 500 x 375 for an image of 1000 x 750
     """
-    width, height = record.image.width, record.image.height
-    for name, item in record.maps.items():
-        where = Location(record.image.path, element=f"map {name}", image=record.image.path)
-        try:
-            rows, columns = map_pixels(item).shape
-        except ValueError as error:
-            yield Fault(where, f"cannot be read ({error})")
-            continue
-        if width is not None and height is not None and (columns, rows) != (width, height):
-            yield Fault(where, f"{columns} x {rows} pixels; expected {width} x {height}, as the image")
+    if isinstance(labels, MapFile):
+        yield from _sized(Location(labels.name, image=labels.row.path), labels.row, lambda: labels.stored)
+        return
+    image = labels.image
+    row = ImageRow(image.path, image.width, image.height)
+    for name, item in labels.maps.items():
+        if not isinstance(item.source, Png):  # a PNG is looked at as a file
+            where = Location(image.path, element=f"map {name}", image=image.path)
+            yield from _sized(where, row, partial(map_pixels, item))
+
+
+def _sized(where: Location, row: ImageRow, read: Callable[[], NDArray[Any]]) -> Faults:
+    try:
+        rows, columns = read().shape[:2]
+    except ValueError as error:
+        yield Fault(where, f"cannot be read ({error})")
+        return
+    if row.width is not None and row.height is not None and (columns, rows) != (row.width, row.height):
+        text = f"{columns} x {rows} pixels; expected {row.width} x {row.height}, as the image"
+        yield Fault(where, text)
 
 
 def _listed(counts: list[int]) -> rle.Counts:

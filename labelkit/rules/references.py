@@ -5,13 +5,15 @@ from __future__ import annotations
 import unicodedata
 from collections import defaultdict
 from collections.abc import Callable
-from posixpath import splitext
+from posixpath import basename, splitext
 
 from labelkit.findings import Location
 from labelkit.formats._files import brief
 from labelkit.formats._raw import RawDocument
 from labelkit.formats.coco.mends import removed, renumbered
 from labelkit.formats.coco.raw_document import CocoDocument
+from labelkit.formats.voc.raw_annotation import VocAnnotation
+from labelkit.formats.voc.raw_set import VocSet
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
 
@@ -96,7 +98,8 @@ def image_missing(survey: Survey) -> Faults:
     Fix: bring the image, or remove its annotations. `--images-dir` says where the images are.
     Example: `"file_name": "0017.jpg"` and no such file
     """
-    missing = [row.path for row in survey.images if row.path not in survey.files]
+    there = survey.files.keys() | survey.refused
+    missing = [row.path for row in survey.images if row.path not in there]
     if missing and len(missing) == len(survey.images):
         return  # a data set without its images, which REF112 tells once
     for path in missing:
@@ -182,3 +185,70 @@ def no_images_there(survey: Survey) -> Faults:
     """
     if survey.images and not survey.files:
         yield Fault(Location(str(survey.root)), f"none of {len(survey.images)} image files is there")
+
+
+@rule("REF113", "warning")
+def file_name_differs(annotation: VocAnnotation) -> Faults:
+    """The `<filename>` of VOC XML is not the image that the file is named for.
+
+    Why: some tools go by the one, the others by the other; the boxes land on another image.
+    Fix: find out which image was labelled; mostly the XML was copied or renamed.
+    Example: `Annotations/0017.xml` with `<filename>0018.jpg</filename>`
+    """
+    element = annotation.root.find("filename")
+    text = element.text.strip() if element is not None else ""
+    if element is None or not text:
+        return
+    name, stem = basename(text.replace("\\", "/")), basename(annotation.id)
+    if stem not in (name, splitext(name)[0]):
+        where = annotation.at("filename", element)
+        yield Fault(where, f"{brief(text)}; expected {stem!r} with a suffix, as the XML is called")
+
+
+@rule("REF120", "warning")
+def listed_twice(whole: VocSet) -> Faults:
+    """A list names an image twice.
+
+    Why: training sees it twice as often; evaluation counts its objects twice, or stops.
+    Fix: remove the second line.
+    Example: `2007_000032` in lines 2 and 9 of `ImageSets/Main/train.txt`
+    """
+    for id_ in whole.reader.sets.lines:
+        first: dict[tuple[str, str | None], int] = {}
+        for line in whole.lines(id_):
+            text = (line.text or id_).strip() if line.list.startswith(("Layout/", "Action/")) else None
+            key = line.list, text
+            if key in first:
+                text = f"{id_!r} once more (as line {first[key]})"
+                yield Fault(whole.reader.at(id_, line), f"{text}; expected it once")
+            first.setdefault(key, line.number)
+
+
+@rule("REF121")
+def listed_and_not_there(whole: VocSet) -> Faults:
+    """A list names an image of which there is no annotation, no label map and no image file.
+
+    Why: training stops at it, or leaves it out and says nothing.
+    Fix: bring its files, or remove the line; an id is a file's name without its suffix.
+    Example: `2007_000032.jpg` in a list
+    """
+    for id_ in whole.unfounded():
+        if not whole.lines(id_):
+            continue  # a line that says nothing readable, which the reader tells
+        first, *others = whole.lines(id_)
+        more = f" (and in {len(others)} more lines)" if others else ""
+        yield Fault(whole.reader.at(id_, first), f"{id_!r}{more} has no file; expected an image, XML or PNG")
+
+
+@rule("REF122", "info")
+def not_in_any_list(whole: VocSet) -> Faults:
+    """An annotation is of an image that no list names, and there are lists.
+
+    Why: tools that go by the lists never see it.
+    Fix: add it to a list of `ImageSets`, or remove it.
+    Example: `Annotations/0017.xml`, and no `0017` in `ImageSets/Main`
+    """
+    if whole.has_lists:
+        for id_, annotation in whole.annotations.items():
+            if not whole.lines(id_):
+                yield Fault(Location(annotation.name), f"{id_!r} is in no list of ImageSets")

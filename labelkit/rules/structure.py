@@ -5,11 +5,19 @@ What a reader cannot read at all it says with its error, and with the error's co
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
+
+from labelkit.changes import Edit, Fix
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
+from labelkit.formats._files import brief
 from labelkit.formats._raw import Kind, RawDocument
 from labelkit.formats.coco.mends import without_mark
 from labelkit.formats.coco.raw_document import CocoDocument
+from labelkit.formats.voc.annotation import FLAGS, children
+from labelkit.formats.voc.element import Element, replaced
+from labelkit.formats.voc.raw_annotation import VocAnnotation
 from labelkit.rules import Fault, Faults, rule
 
 
@@ -123,7 +131,7 @@ def byte_order_mark(document: CocoDocument) -> Faults:
 
 
 @rule("STR108")
-def path_outside(error: RecordError) -> Faults:
+def path_outside(error: LabelkitError) -> Faults:
     """A file name leaves the folder of the data set.
 
     Why: on another machine the file is not there, or another one is; a converter may copy or overwrite
@@ -169,3 +177,70 @@ def missing_evaluation_key(document: RawDocument) -> Faults:
     Example: an annotation without `iscrowd`; VOC XML without `<size>`
     """
     yield from _told(document, "missing for evaluation")
+
+
+@rule("STR113", "warning")
+def voc_flag(annotation: VocAnnotation) -> Faults:
+    """A flag of an object is neither 0 nor 1.
+
+    Why: the development kit takes `1` for true and all else for false, `True` and `1.0` too; other tools take
+    them for true, or crash. Space around it is no defect.
+    Fix: write 1 or 0. What means no is safely written as 0; what means yes becomes true for tools that took
+    it for false, and that is not safe.
+    Example: `<difficult>True</difficult>`; `<truncated/>`
+    """
+    for number, element in enumerate(annotation.objects, 1):
+        for flag in FLAGS:
+            child = element.find(flag)
+            text = "0" if child is None else child.text.strip()
+            if child is None or text in ("0", "1"):
+                continue
+            where = annotation.at(f"object[{number}]/{flag}", child)
+            message = f"{brief(text) if text else 'nothing'} in <{flag}>; expected 0 or 1"
+            yield Fault(where, message, fix=_flag_fix(annotation, child, text))
+
+
+_YES = ("true", "yes", "y", "t", "on")
+_NO = ("", "false", "no", "n", "f", "off", "none")
+
+
+def _flag_fix(annotation: VocAnnotation, element: Element, text: str) -> Fix | None:
+    """How to write a flag: as what nobody can doubt that it means."""
+    try:
+        means = {0.0: "0", 1.0: "1"}.get(float(text))
+    except ValueError:
+        word = text.lower()
+        means = "1" if word in _YES else "0" if word in _NO else None
+    if means is None:
+        return None
+    edit = Edit(annotation.path, *replaced(annotation.data, element, means))
+    return Fix(f"write {means}", partial(_only, edit), is_safe=means == "0")
+
+
+def _only(edit: Edit) -> list[Edit]:
+    return [edit]
+
+
+_PARTS = {"head": 1, "hand": 2, "foot": 2}  # of a person, and how many (FORMATS 2.3)
+
+
+@rule("STR114", "info")
+def voc_parts(annotation: VocAnnotation) -> Faults:
+    """An object has parts that its class does not have, or more of them than it can have.
+
+    Why: the official layout task knows a person's head, two hands and two feet; evaluation skips the others.
+    Fix: remove the surplus, or name it in `labelmap.txt` (`name:r,g,b:parts:actions`).
+    Example: a person with two heads; a dog with a head, where no labelmap.txt says that dogs have one
+    """
+    for number, element in enumerate(annotation.objects, 1):
+        category = (element.value("name") or "").strip()
+        own = (annotation.parts or {}).get(category, frozenset())
+        seen: Counter[str] = Counter()
+        for position, part in enumerate(children(element, "part"), 1):
+            name = (part.value("name") or "").strip()
+            seen[name] += 1
+            most = _PARTS.get(name, 0) if category == "person" else 0
+            if name and name not in own and seen[name] > most:
+                found = f"part {brief(name)} no. {seen[name]} of a {category or 'nameless object'}"
+                where = annotation.at(f"object[{number}]/part[{position}]", part)
+                yield Fault(where, f"{found}; expected at most {most}")

@@ -1,12 +1,25 @@
-"""LBL1xx and LOC1xx: what a task expects of the labels of an image, where ``--task`` says the task."""
+"""LBL1xx and LOC1xx: what the labels of an image should be, also by what ``--task`` says of the task."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from labelkit.findings import Location
+from labelkit.formats.voc.raw_set import VocSet
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
+
+
+@rule("LBL101")
+def class_list_differs(whole: VocSet) -> Faults:
+    """A class list of VOC says something else of an image than its XML, or than another list.
+
+    Why: classification learns from the lists and detection from the XML, each another truth.
+    Fix: write 1 where the XML has an object of the class, 0 where all of them are difficult, else -1.
+    Example: `2007_000032  1` in `dog_train.txt`, and no dog in `2007_000032.xml`
+    """
+    for where, message, _ in whole.contradictions():
+        yield Fault(where, message)
 
 
 @rule("LBL102")

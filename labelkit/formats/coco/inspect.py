@@ -15,6 +15,7 @@ from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import map_bytes, safe_path
+from labelkit.formats._inspect import map_files_of
 from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
@@ -62,7 +63,7 @@ def inspect(
     yield CocoSet(documents)
     said = sorted({document.role for document in documents}.intersection(_RECORD_ROLES))
     if said:
-        yield from _records(Source(path, images_dir, gt, ",".join(said)))
+        yield from _records(Source(path, images_dir, gt, ",".join(said)), root)
 
 
 def tables(document: CocoDocument) -> Iterator[Table]:
@@ -196,7 +197,7 @@ def _image_files(
             yield ImageFile(ImageRow(path, entry.width, entry.height, splits), file, name)
 
 
-def _records(source: Source) -> Iterator[object]:
+def _records(source: Source, root: Path) -> Iterator[object]:
     """The records of the documents whose labels and maps only records show."""
     try:
         reader = CocoReader(source)
@@ -207,3 +208,5 @@ def _records(source: Source) -> Iterator[object]:
         for item in reader.read(part):
             if isinstance(item, Record | LabelkitError):
                 yield item
+            if isinstance(item, Record):
+                yield from map_files_of(item, root)

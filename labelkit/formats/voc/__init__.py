@@ -15,6 +15,7 @@ classes, ``layout`` the folders; ``read``, ``fit`` and ``write`` join them. Conv
 from labelkit.formats import Format
 from labelkit.formats.voc.annotation import extras
 from labelkit.formats.voc.fit import adjust, adjust_header
+from labelkit.formats.voc.inspect import inspect
 from labelkit.formats.voc.layout import detect
 from labelkit.formats.voc.names import OFFICIAL
 from labelkit.formats.voc.read import open_set
@@ -57,4 +58,5 @@ FORMAT = Format(
     image_suffixes=(".jpg",),
     official={"Pascal VOC's 20 classes": frozenset(OFFICIAL)},
     confirms=confirms,
+    inspect=inspect,
 )

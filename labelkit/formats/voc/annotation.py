@@ -54,16 +54,17 @@ class Said:
 def read_annotation(root: Element, base: Base, place: str) -> Said:
     """What an annotation says. Raises RecordError that names the object and the element."""
     if root.tag != "annotation":
-        raise RecordError(place, f"<{root.tag}>", "<annotation> as the root of a VOC annotation")
+        expected = "<annotation> as the root of a VOC annotation"
+        raise RecordError(place, f"<{root.tag}>", expected, code="STR101")
     size = root.find("size")
     return Said(
         root=root,
-        width=_side(size, "width", place),
-        height=_side(size, "height", place),
+        width=side(size, "width", place),
+        height=side(size, "height", place),
         suffix=suffix_of(root.value("filename")),
         objects=tuple(
-            _read_object(element, base, f"{place}:object {position}")
-            for position, element in enumerate(_children(root, "object"), 1)
+            read_object(element, base, f"{place}:object {position}")
+            for position, element in enumerate(children(root, "object"), 1)
         ),
     )
 
@@ -75,11 +76,13 @@ def suffix_of(filename: str | None) -> str | None:
     return PurePosixPath(filename.strip().replace("\\", "/")).suffix or None
 
 
-def _children(parent: Element, tag: str) -> list[Element]:
+def children(parent: Element, tag: str) -> list[Element]:
+    """The children of that name."""
     return [child for child in parent.children if child.tag == tag]
 
 
-def _side(size: Element | None, tag: str, place: str) -> int | None:
+def side(size: Element | None, tag: str, place: str) -> int | None:
+    """A side of the image, None where missing or 0. Raises RecordError: it is no number of pixels."""
     text = (size.value(tag) or "").strip() if size is not None else ""
     if not text:
         return None
@@ -88,14 +91,16 @@ def _side(size: Element | None, tag: str, place: str) -> int | None:
         if number != number.to_integral_value() or not 0 <= number < 1 << 31:
             raise ValueError(f"{text!r}")
     except ValueError:
-        raise RecordError(f"{place}:size/{tag}", repr(text), "a whole number of pixels") from None
+        expected = "a whole number of pixels"
+        raise RecordError(f"{place}:size/{tag}", repr(text), expected, code="STR105") from None
     return int(number) or None
 
 
-def _read_object(element: Element, base: Base, place: str) -> SaidObject:
+def read_object(element: Element, base: Base, place: str) -> SaidObject:
+    """What an object's element says. Raises RecordError that names the element."""
     category = (element.value("name") or "").strip()
     if not category:
-        raise RecordError(f"{place}:name", "no class", "an object with a <name>")
+        raise RecordError(f"{place}:name", "no class", "an object with a <name>", code="STR104")
     pose = element.find("pose")
     truncated, occluded, difficult = (_flag(element.value(tag)) for tag in FLAGS)
     return SaidObject(
@@ -108,7 +113,7 @@ def _read_object(element: Element, base: Base, place: str) -> SaidObject:
         difficult=difficult,
         parts=tuple(
             _read_part(child, base, f"{place} ({category}):part {position}")
-            for position, child in enumerate(_children(element, "part"), 1)
+            for position, child in enumerate(children(element, "part"), 1)
         ),
     )
 
@@ -116,18 +121,20 @@ def _read_object(element: Element, base: Base, place: str) -> SaidObject:
 def _read_part(element: Element, base: Base, place: str) -> SaidPart:
     name = (element.value("name") or "").strip()
     if not name:
-        raise RecordError(f"{place}:name", "no name", "a part with a <name>")
+        raise RecordError(f"{place}:name", "no name", "a part with a <name>", code="STR104")
     return SaidPart(element, name, _read_box(element, base, f"{place} ({name})"))
 
 
 def _read_box(element: Element, base: Base, place: str) -> Box:
     corners = element.find("bndbox")
     if corners is None:
-        raise RecordError(place, "no <bndbox>", "a <bndbox> with xmin, ymin, xmax and ymax")
+        expected = "a <bndbox> with xmin, ymin, xmax and ymax"
+        raise RecordError(place, "no <bndbox>", expected, code="STR104")
     try:
         return box_from_texts(corner_texts(corners), base)
     except ValueError as error:
-        raise RecordError(f"{place}:bndbox", str(error), "four finite numbers") from None
+        expected = "four finite numbers"
+        raise RecordError(f"{place}:bndbox", str(error), expected, code="STR105") from None
 
 
 def corner_texts(bndbox: Element) -> Texts:

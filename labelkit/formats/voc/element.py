@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from xml.parsers.expat import ExpatError, ParserCreate
 
+_UNDEFINED_ENTITY = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
 _START_TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 Edit = tuple[int, int, bytes]
 
@@ -38,15 +39,26 @@ class Element:
         return None if child is None else child.text
 
 
+class XmlError(ValueError):
+    """Why bytes are no annotation. code: the rule that tells it. offset: the byte, line: from 1."""
+
+    def __init__(self, message: str, code: str, offset: int, line: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.offset = offset
+        self.line = line
+
+
 def parse(data: bytes) -> Element:
     """The root of an XML file in UTF-8.
 
-    Raises ValueError: not UTF-8 (with the byte), not well-formed (with line and column), or a DTD.
+    Raises XmlError: not UTF-8 (with the byte), not well-formed (with line and column), or a DTD.
     """
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}") from None
+        line = line_of(data, error.start)
+        raise XmlError(f"not UTF-8 at byte {error.start}", "STR111", error.start, line) from None
     parser = ParserCreate("utf-8")
     parser.buffer_text = True
     top = Element("", 0)
@@ -66,7 +78,8 @@ def parse(data: bytes) -> Element:
             element.text += text
 
     def doctype(*_: object) -> None:
-        raise ValueError("a DTD, which may define entities; remove the DOCTYPE")
+        found = "a DTD, which may define entities; remove the DOCTYPE"
+        raise XmlError(found, "STR107", parser.CurrentByteIndex, parser.CurrentLineNumber)
 
     parser.StartElementHandler = opened
     parser.EndElementHandler = closed
@@ -75,10 +88,17 @@ def parse(data: bytes) -> Element:
     try:
         parser.Parse(data, True)
     except ExpatError as error:
-        raise ValueError(f"not well-formed XML ({error})") from None
+        code = "STR107" if error.code == _UNDEFINED_ENTITY else "STR101"
+        found = f"not well-formed XML ({error})"
+        raise XmlError(found, code, parser.ErrorByteIndex, error.lineno) from None
     finally:  # the handlers know the parser: without this only the garbage collector frees them
         parser.StartElementHandler = parser.EndElementHandler = None
     return top.children[0]
+
+
+def line_of(data: bytes, offset: int) -> int:
+    """The line of a byte, from 1."""
+    return data.count(b"\n", 0, offset) + 1
 
 
 # --- edits ------------------------------------------------------------------------------------------------

@@ -49,9 +49,11 @@ def locate(path: Path, images_dir: Path | None) -> Layout:
     roots = _roots(path)
     if len(roots) > 1:
         names = ", ".join(root.name for root in roots)
-        raise FormatError(str(path), f"several data sets ({names})", "one of them", f"name {roots[0]}")
+        found, advice = f"several data sets ({names})", f"name {roots[0]}"
+        raise FormatError(str(path), found, "one of them", advice, code="STR106")
     if not roots:
-        raise FormatError(str(path), "no VOC data set", "Annotations/, ImageSets/ or XML files")
+        expected = "Annotations/, ImageSets/ or XML files"
+        raise FormatError(str(path), "no VOC data set", expected, code="STR106")
     root = roots[0]
     annotations = next(
         (root / name for name in ("Annotations", "annotations") if (root / name).is_dir()), root

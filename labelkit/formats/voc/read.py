@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from labelkit.errors import FormatError, RecordError
-from labelkit.findings import Finding
+from labelkit.findings import Finding, Location
 from labelkit.formats import Part, _files
+from labelkit.formats._inspect import relative
 from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation, survey
 from labelkit.formats.voc.corners import Base, BaseEvidence
-from labelkit.formats.voc.element import parse
+from labelkit.formats.voc.element import XmlError, parse
 from labelkit.formats.voc.layout import (
     BASE_FILE,
     IMAGE_SUFFIXES,
@@ -28,7 +29,7 @@ from labelkit.formats.voc.layout import (
 from labelkit.formats.voc.maps import open_map, values_of
 from labelkit.formats.voc.names import MOST, OFFICIAL, VOID, Entry, colormap, palette, parse_labelmap
 from labelkit.formats.voc.pairing import owned_values
-from labelkit.formats.voc.sets import Sets, implied_values, read_sets
+from labelkit.formats.voc.sets import Line, Sets, implied_values, read_sets
 from labelkit.model import (
     BoundingBox,
     Category,
@@ -48,6 +49,7 @@ from labelkit.model import Part as ObjectPart
 from labelkit.pixels import image_size
 
 PART = 500
+_MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
 _STATES: dict[int, Literal["present", "uncertain", "absent"]] = {1: "present", 0: "uncertain", -1: "absent"}
 
 
@@ -84,7 +86,7 @@ class VocReader:
         self.images_dir = images_dir
         self.base = base
         self.layout = locate(path, images_dir)
-        self.facts = facts or _survey(self.layout, base, self._stems)
+        self.facts = facts or _survey(self.layout, base, self.stems)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.images_dir, self.base, self.facts)
@@ -100,7 +102,7 @@ class VocReader:
         return self.facts.notes
 
     @cached_property
-    def _stems(self) -> frozenset[str]:
+    def stems(self) -> frozenset[str]:
         """The ids that have an annotation or a PNG."""
         xml = (name.removesuffix(".xml") for name in walk(self.layout.annotations, ".xml"))
         png = (name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationClass", ".png"))
@@ -110,17 +112,19 @@ class VocReader:
         return frozenset((*xml, *png, *objects))
 
     @cached_property
-    def _sets(self) -> Sets:
-        return read_sets(self.layout.root / "ImageSets", self._stems, self.facts.classes)
+    def sets(self) -> Sets:
+        """The lists of ImageSets."""
+        return read_sets(self.layout.root / "ImageSets", self.stems, self.facts.classes)
 
     @cached_property
-    def _names(self) -> dict[str, int]:
+    def numbers(self) -> dict[str, int]:
+        """The index of each class."""
         return {category.name: index for index, category in enumerate(self.header.categories, 1)}
 
     @cached_property
     def _by_number(self) -> frozenset[str]:
         """The ids whose pixels belong to their objects by number, whatever the boxes say."""
-        file = _inside(self.layout.root, NUMBERS_FILE)
+        file = inside_folder(self.layout.root, NUMBERS_FILE)
         return frozenset(_files.read_text(file).splitlines()) if file else frozenset()
 
     @cached_property
@@ -129,8 +133,8 @@ class VocReader:
 
     def parts(self) -> Sequence[Part]:
         """The ids in order, 500 a part."""
-        ids = sorted(self._stems.union(self._sets.lines))
-        starts = range(0, len(ids) or (1 if self._sets.strays else 0), PART)
+        ids = sorted(self.stems.union(self.sets.lines))
+        starts = range(0, len(ids) or (1 if self.sets.strays else 0), PART)
         return [
             Part(tuple(piece), start, len(piece)) for start in starts for piece in [ids[start : start + PART]]
         ]
@@ -138,16 +142,20 @@ class VocReader:
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         """The records of a part; what is wrong with the lists themselves comes with the first."""
         if part.start == 0:
-            yield from self._sets.strays
+            yield from self.sets.strays
         for id_ in part.key:
-            try:
-                yield from self._record(id_)
-            except RecordError as error:
-                yield error
-            except FormatError as error:
-                yield RecordError(error.place, error.found, error.expected, error.advice)
-            except (ValueError, OSError) as error:
-                yield RecordError(f"{self.layout.root}:{id_}", str(error))
+            yield from self.read_one(id_)
+
+    def read_one(self, id_: str) -> Iterator[Record | RecordError | Finding]:
+        """The record of an image, and findings before it; or why there is none."""
+        try:
+            yield from self._record(id_)
+        except RecordError as error:
+            yield error
+        except FormatError as error:
+            yield RecordError(*error.args, code=error.code, at=error.at)
+        except (ValueError, OSError) as error:
+            yield RecordError(f"{self.layout.root}:{id_}", str(error))
 
     def image_file(self, record: Record) -> Path | None:
         """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation.
@@ -157,20 +165,33 @@ class VocReader:
         files = (image_inside(folder, record.image.path, self.images_dir) for folder in self.layout.images)
         return next((file for file in files if file is not None), None)
 
-    def _seen_image(self, path: str) -> Path | None:
+    def seen_image(self, path: str) -> Path | None:
         """Where the image lies, to see whether it is there and its size: any link is followed for that."""
         files = (folder / path for folder in self.layout.images)
         return next((file for file in files if file.is_file()), None)
+
+    def is_unfounded(self, id_: str) -> bool:
+        """Whether nothing but lists knows an image: no annotation, no PNG and no image file."""
+        return id_ not in self.stems and not self.suffixes(id_) and not self.is_image_name(id_)
+
+    def is_image_name(self, id_: str) -> bool:
+        """Whether what a list says is the name of an image that is there, and not its name without suffix."""
+        return Path(id_).suffix.lower() in IMAGE_SUFFIXES and self.seen_image(id_) is not None
+
+    def at(self, id_: str, line: Line) -> Location:
+        """Where a line of a list stands."""
+        file = self.layout.root / "ImageSets" / f"{line.list}.txt"
+        return Location(relative(file, self.path), line=line.number, element=id_)
 
     # --- one record ---
 
     def _record(self, id_: str) -> Iterator[Record | Finding]:
         _files.safe_path(id_)
-        if id_ in self._sets.faults:
-            raise self._sets.faults[id_]
-        text, said = self._annotation(id_)
-        path = self._image_path(id_, said)
-        maps, values = self._maps(id_)
+        if id_ in self.sets.faults:
+            raise self.sets.faults[id_]
+        text, said = self.annotation(id_)
+        path = self.image_path(id_, said)
+        maps, values = self.maps(id_)
         boxes = [item.box for item in said.objects] if said else []
         strange = sorted(value for value in values if value > len(boxes))
         if strange:
@@ -188,57 +209,64 @@ class VocReader:
             if doubt:
                 yield Finding("NOTE01", path, f"SegmentationObject: {doubt}")
         objects = tuple(
-            _object(item, number, owned.get(number))
+            object_of(item, number, owned.get(number))
             for number, item in enumerate(said.objects if said else (), 1)
         )
         own: dict[str, Any] = {} if text is None else {"xml": text}
-        native = self._sets.native(id_)
+        native = self.sets.native(id_)
         if native:
             own["sets"] = native
         yield Record(
             image=self._image(path, said),
-            splits=self._sets.splits(id_),
+            splits=self.sets.splits(id_),
             labels=self._labels(id_, objects, has_xml=said is not None),
             objects=objects,
             maps=maps,
             raw={"voc": own},
         )
 
-    def _annotation(self, id_: str) -> tuple[str | None, Said | None]:
-        file = _inside(self.layout.annotations, f"{id_}.xml")
+    def annotation(self, id_: str) -> tuple[str | None, Said | None]:
+        """The XML of an image, as text and as what it says. Raises RecordError."""
+        file = inside_folder(self.layout.annotations, f"{id_}.xml")
         if file is None:
             return None, None
         data = _files.read_bytes(file)
         try:
             root = parse(data)
-        except ValueError as error:
-            raise RecordError(str(file), str(error), "an annotation in XML and UTF-8") from None
+        except XmlError as error:
+            at = Location(relative(file, self.path), line=error.line, offset=error.offset)
+            expected = "an annotation in XML and UTF-8"
+            raise RecordError(str(file), str(error), expected, code=error.code, at=at) from None
         said = read_annotation(root, self.facts.base, str(file))
         for position, item in enumerate(said.objects, 1):
-            if item.category not in self._names:
-                raise RecordError(
-                    f"{file}:object {position}", f"unknown class {item.category!r}", "a class of labelmap.txt"
-                )
+            if item.category not in self.numbers:
+                place, found = f"{file}:object {position}", f"unknown class {item.category!r}"
+                raise RecordError(place, found, "a class of labelmap.txt", code="REF105")
         return data.decode(), said
 
-    def _image_path(self, id_: str, said: Said | None) -> str:
+    def image_path(self, id_: str, said: Said | None) -> str:
+        """The path of an image, by which records know it. Raises RecordError: there are two."""
         suffix = said.suffix if said else None
-        if said is None and Path(id_).suffix.lower() in IMAGE_SUFFIXES and self._seen_image(id_):
+        if said is None and self.is_image_name(id_):
             stem = id_[: id_.rindex(".")]
-            if stem in self._stems or stem in self._sets.lines:
-                raise RecordError(id_, f"two ids of one image: {stem!r} and {id_!r}", "ids without a suffix")
+            if stem in self.stems or stem in self.sets.lines:
+                found = f"two ids of one image: {stem!r} and {id_!r}"
+                lines = self.sets.lines.get(id_)
+                at = self.at(id_, lines[0]) if lines else None
+                raise RecordError(id_, found, "ids without a suffix", code="STR106", at=at)
             return id_
-        if suffix and self._seen_image(id_ + suffix):
+        if suffix and self.seen_image(id_ + suffix):
             return _files.safe_path(id_ + suffix)
-        present = self._suffixes(id_)
+        present = self.suffixes(id_)
         if len(present) > 1 and not suffix:
             names = " and ".join(id_ + item for item in present)
-            raise RecordError(id_, f"two images of one id: {names}", "one image an id", "rename one")
+            found = f"two images of one id: {names}"
+            raise RecordError(id_, found, "one image an id", "rename one", code="STR106")
         if len(present) == 1:
             return id_ + present[0]
         return _files.safe_path(id_ + (suffix or ".jpg"))
 
-    def _suffixes(self, id_: str) -> list[str]:
+    def suffixes(self, id_: str) -> list[str]:
         """The suffixes of the images of that id."""
         below, _, stem = id_.rpartition("/")
         found = []
@@ -252,33 +280,35 @@ class VocReader:
     def _image(self, path: str, said: Said | None) -> Image:
         """The image and its size: from the XML, else from the image file where it is there."""
         width, height = (said.width, said.height) if said else (None, None)
-        file = self._seen_image(path) if width is None or height is None else None
+        file = self.seen_image(path) if width is None or height is None else None
         if file is not None and file.stat().st_size:
             try:
                 width, height = image_size(file)
             except ValueError as error:
-                raise RecordError(str(file), str(error), "an image, for nothing else says its size") from None
+                expected = "an image, for nothing else says its size"
+                raise RecordError(str(file), str(error), expected, code="IMG101") from None
         return Image(path=path, width=width, height=height)
 
     def _labels(self, id_: str, objects: tuple[Object, ...], *, has_xml: bool) -> tuple[ImageLabel, ...]:
         """What the class lists say beyond what the objects imply, in the order of classes."""
-        values = {found.category: value for found, value in self._sets.values.get(id_, ())}
+        values = {found.category: value for found, value in self.sets.values.get(id_, ())}
         if not values:
             return ()
         implied = implied_values(objects)
         return tuple(
             ImageLabel(category=name, state=_STATES[values[name]])
-            for name in sorted(values, key=lambda name: self._names[name])
+            for name in sorted(values, key=lambda name: self.numbers[name])
             if not has_xml or implied.get(name, -1) != values[name]
         )
 
-    def _maps(self, id_: str) -> tuple[dict[str, PixelMap], frozenset[int]]:
+    def maps(self, id_: str) -> tuple[dict[str, PixelMap], frozenset[int]]:
         """The pixel maps of an image, and the values of its objects that occur."""
-        classes = _inside(self.layout.root / "SegmentationClass", f"{id_}.png")
-        owners = _inside(self.layout.root / "SegmentationObject", f"{id_}.png")
+        classes = inside_folder(self.layout.root / "SegmentationClass", f"{id_}.png")
+        owners = inside_folder(self.layout.root / "SegmentationObject", f"{id_}.png")
         if classes is None:
             if owners is not None:
-                raise RecordError(str(owners), "no SegmentationClass PNG beside it", "both PNGs of the pair")
+                found = "no SegmentationClass PNG beside it"
+                raise RecordError(str(owners), found, "both PNGs of the pair", code="STR106")
             return {}, frozenset()
         maps: dict[str, PixelMap] = {"semantic": self._semantic(classes)}
         if owners is None:
@@ -287,7 +317,8 @@ class VocReader:
             instances = InstanceMap(source=open_map(owners, colormap()), ignore=VOID)
             values = values_of(instances) - {0, VOID}
         except ValueError as error:
-            raise RecordError(str(owners), str(error), "object indices from 0 to 255") from None
+            expected = "object indices from 0 to 255"
+            raise RecordError(str(owners), str(error), expected, code=_MAP_FILE) from None
         maps["objects"] = instances
         return maps, values
 
@@ -301,26 +332,27 @@ class VocReader:
             )
             strange = sorted(values_of(semantic) - set(range(len(names) + 1)) - {VOID})
         except ValueError as error:
-            raise RecordError(str(file), str(error), "class indices, or the colours of classes") from None
+            expected = "class indices, or the colours of classes"
+            raise RecordError(str(file), str(error), expected, code=_MAP_FILE) from None
         if strange:
-            raise RecordError(
-                str(file), f"value {strange[0]}", f"0 to {len(names)} (there are {len(names)} classes) or 255"
-            )
+            expected = f"0 to {len(names)} (there are {len(names)} classes) or 255"
+            raise RecordError(str(file), f"value {strange[0]}", expected, code="MSK112")
         return semantic
 
 
-def _inside(folder: Path, name: str) -> Path | None:
+def inside_folder(folder: Path, name: str) -> Path | None:
     """The file of that name. Raises RecordError: it is a link that leaves its folder, or it is no file."""
     try:
         file = inside(folder, name)
     except ValueError as error:
-        raise RecordError(str(folder / name), str(error), "a file of this data set") from None
+        place = str(folder / name)
+        raise RecordError(place, str(error), "a file of this data set", code="STR108") from None
     if file is None and os.path.lexists(folder / name):
         raise RecordError(str(folder / name), "is no regular file", "a file")
     return file
 
 
-def _object(item: SaidObject, number: int, value: int | None) -> Object:
+def object_of(item: SaidObject, number: int, value: int | None) -> Object:
     """An object as the model has it. value: that of its pixels in the object PNG."""
     parts = tuple(
         ObjectPart(name=part.name, box=part.box, raw={"voc": {"index": index}})

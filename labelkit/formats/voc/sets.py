@@ -119,7 +119,7 @@ def _files_of(folder: Path) -> list[Path]:
         try:
             _files.inside(folder, _files.regular(file).name)
         except ValueError as error:
-            raise FormatError(str(file), str(error), "a list of this data set") from None
+            raise FormatError(str(file), str(error), "a list of this data set", code="STR108") from None
     return files
 
 
@@ -175,6 +175,7 @@ def _add_value(sets: Sets, id_: str, found: ClassList, value: int, place: str) -
                 f"{value} for class {found.category!r}",
                 f"{before}, as in {other.name}.txt",
                 "make the lists agree",
+                code="LBL101",
             )
             sets.faults.setdefault(id_, error)
             return
@@ -215,7 +216,8 @@ def _safe(sets: Sets, id_: str, place: str) -> bool:
     try:
         _files.safe_path(id_)
     except ValueError as error:
-        sets.strays.append(RecordError(place, str(error), "the id of an image of this data set"))
+        expected = "the id of an image of this data set"
+        sets.strays.append(RecordError(place, str(error), expected, code="STR108"))
         return False
     return True
 
