@@ -179,6 +179,7 @@ class SurveyBuilder:
             box=box,
             area=np.concatenate([np.zeros(0), *(table.area for table in self._tables)])[order],
             crowd=np.concatenate([np.zeros(0, bool), *(table.crowd for table in self._tables)])[order],
+            extent=np.concatenate([np.zeros((0, 4)), *(table.extent for table in self._tables)])[order],
             masks=(),
             runs=no_pixels,
             locate=locate,
