@@ -7,8 +7,9 @@ and errors. Else its records are read, and are tables too. Then come the image f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from labelkit.changes import Fix
 from labelkit.dataset import open_dataset, own_options, source_format
 from labelkit.errors import FormatError, UsageError
 from labelkit.findings import Finding
-from labelkit.formats import Format, Parcel
+from labelkit.formats import Format, Parcel, get_format
 from labelkit.formats._inspect import part_items
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, Record
@@ -72,6 +73,7 @@ def validate(
     ignore: Collection[str] = (),
     task: str | None = None,
     group: str | None = None,
+    target: str | None = None,
     images: bool = True,
     images_dir: str | Path | None = None,
     rule_options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -83,11 +85,12 @@ def validate(
     format: its name; detected if not said. select, ignore: families (``GEO``), codes or names of rules;
     all if not said. task: what the labels are for, which decides what some rules expect. group: a regular
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
+    target: the format that the data set is to be converted to, which decides what may overlap.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
     options: the format's own for reading.
 
-    Raises UsageError: no format fits; an option, a rule or a task is unknown. A data set that cannot be
-    read is a finding.
+    Raises UsageError: no format fits; an option, a rule, a task or the target is unknown. A data
+    set that cannot be read is a finding.
     """
     path = Path(source)
     origin = source_format(path, format)
@@ -98,7 +101,7 @@ def validate(
         if name not in own_options(origin.open):
             raise UsageError(f"--{origin.name}-{name}", "unknown", ", ".join(own_options(origin.open)))
     result = Validation(path, origin.name, list(selected(select, ignore)))
-    common = {"task": task, "group": group}
+    common = {"task": task, "group": group, "target": get_format(target).name if target else None}
     run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
     folder = Path(images_dir) if images_dir else None
     for item in _inspect(path, origin, folder, dict(options or {})):
@@ -170,6 +173,22 @@ class _Run:
         """Check the data set as a whole."""
         self.result.survey = self.builder.finish(root, self.result.format, self.header)
         self.check(self.result.survey)
+        self._drop_superseded()
+
+    def _drop_superseded(self) -> None:
+        """Leave out what a finding about the whole data set says once; that one tells what was left out."""
+        result = self.result
+        codes = Counter(finding.code for finding in result.findings)
+        by = {old: new for new in codes for old in rules()[new].supersedes if old in codes}
+        kept = [number for number, finding in enumerate(result.findings) if finding.code not in by]
+        result.fixes = {new: result.fixes[old] for new, old in enumerate(kept) if old in result.fixes}
+        result.findings = [result.findings[number] for number in kept]
+        for number, finding in enumerate(result.findings):
+            gone = sorted(old for old, new in by.items() if new == finding.code)
+            if gone:
+                text = f"{sum(codes[old] for old in gone)} findings that follow from it ({', '.join(gone)})"
+                message = f"{finding.message}; {text} are left out"
+                result.findings[number] = replace(finding, message=message)
 
     def check(self, item: object) -> None:
         """Run every rule that looks at this kind of thing."""
