@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from labelkit.findings import Location
 from labelkit.geometry.rings import Floats
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules.boxes import sane_boxes
 from labelkit.survey import Survey
 
 _OF_BOXES = ("GEO102", "GEO103", "GEO111", "GEO114", "GEO116", "GEO117", "GEO118", "GEO120", "GEO121")
@@ -61,8 +62,9 @@ def boxes_are_normalised(survey: Survey, *, fewest: int = 5) -> Faults:
 
 def _stated(survey: Survey) -> tuple[Floats, Floats]:
     """(N, 4) the boxes that are stated, and (N, 2) the sizes of their images; only where both are known."""
-    known = ~np.isnan(survey.table.box).any(axis=1) & ~np.isnan(survey.table.size).any(axis=1)
-    return survey.table.box[known], survey.table.size[known]
+    box, size = sane_boxes(survey.table), survey.table.size
+    known = ~np.isnan(box).any(axis=1) & ~np.isnan(size).any(axis=1)
+    return box[known], size[known]
 
 
 @rule("CNV104")
@@ -96,7 +98,7 @@ def polygons_in_other_units(survey: Survey, *, fewest: int = 5) -> Faults:
     """
     table = survey.table
     known = ~np.isnan(_extents(survey)).any(axis=1)
-    extent, box, size = _extents(survey)[known], table.box[known], table.size[known]
+    extent, box, size = _extents(survey)[known], sane_boxes(table)[known], table.size[known]
     for count, text in (_normalised(extent, size), _scaled(extent, box), _too_large(extent, box, size)):
         if count >= fewest:
             where = Location(survey.root.name)
