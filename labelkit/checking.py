@@ -5,6 +5,7 @@ A format's parcel is opened, checked and surveyed where it is; a table and image
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -146,6 +147,22 @@ def _checked(checks: Checks, file: ImageFile) -> tuple[list[Found], FileFacts]:
     if not checks.open_images:
         return [], FileFacts(file.name)
     return checks.located(checks.found(file), file), file_facts(file)
+
+
+def without_followers(found: Iterable[Found]) -> list[Found]:
+    """Less what a finding about the whole data set says once; that one tells what was left out."""
+    found = list(found)
+    codes = Counter(code for code, _ in found)
+    by = {old: new for new in codes for old in rules()[new].supersedes if old in codes}
+    kept = []
+    for code, fault in found:
+        gone = sorted(old for old, new in by.items() if new == code)
+        if gone:
+            text = f"{sum(codes[old] for old in gone)} findings that follow from it ({', '.join(gone)})"
+            fault = fault._replace(message=f"{fault.message}; {text} are left out")
+        if code not in by:
+            kept.append(Found(code, fault))
+    return kept
 
 
 def place_of(fault: Fault) -> Location:

@@ -340,6 +340,7 @@ def _joined(
     order = np.argsort(owner, kind="stable")
     twice = _told_before(parts, places, owner, np.column_stack([owner, code, box, area, crowd]))
     order = order[~twice[order]]
+    extents = [part.table.extent for part in parts if part.table.extent is not None]
     table = Table(
         images=images,
         image=owner[order],
@@ -347,6 +348,7 @@ def _joined(
         box=box[order],
         area=area[order],
         crowd=crowd[order],
+        extent=np.concatenate([np.zeros((0, 4)), *extents])[order],
         masks=(),
         runs=no_pixels,
         locate=_locate_in(images, owner[order], box[order]),

@@ -18,8 +18,11 @@ from labelkit.changes import Change, Edit
 from labelkit.findings import Location
 from labelkit.model import Mask, Record
 from labelkit.pixels import Counts, mask_runs
+from labelkit.shapes import Shapes, shapes_of
 
 Floats = NDArray[np.float64]
+
+_SAMPLE = 200  # objects of a table whose outlines tell in what units they are
 
 
 class ImageRow(NamedTuple):
@@ -74,6 +77,7 @@ class Table:
     box: (N, 4) x, y, w, h; NaN where none is stated. area: (N,) as stated; NaN where it is not.
     crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
+    extent: (N, 4) x, y, w, h of the outlines of some objects, NaN elsewhere; only where masks were left out.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
     where the format cannot say it. All but these two pickle.
     """
@@ -88,6 +92,7 @@ class Table:
     runs: Callable[[int], Counts]
     locate: Callable[[int], Location]
     edits: Callable[[int, Change], Iterable[Edit]] = no_edits
+    extent: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -116,12 +121,26 @@ class Table:
         return self._decoded[row]
 
     @cached_property
+    def shapes(self) -> Shapes:
+        """The masks, decoded once, without their pixels."""
+        return shapes_of(self.masks)
+
+    @cached_property
     def _decoded(self) -> dict[int, Counts | None]:
         return {}
 
     def without_masks(self) -> Table:
         """The columns alone, which can be kept for the whole data set."""
-        return replace(self, category=self.coded, masks=(), runs=no_pixels, locate=_nowhere, edits=no_edits)
+        extent = self.extent if self.extent is not None else self._some_extents()
+        return replace(
+            self,
+            category=self.coded,
+            masks=(),
+            runs=no_pixels,
+            locate=_nowhere,
+            edits=no_edits,
+            extent=extent,
+        )
 
     @cached_property
     def coded(self) -> Names:
@@ -131,6 +150,13 @@ class Table:
     def packed(self) -> Table:
         """The table for another process, which does not ask where its rows stand."""
         return replace(self, locate=_nowhere, edits=no_edits)
+
+    def _some_extents(self) -> Floats:
+        """The extents of a sample of the outlines, the same whatever rules are selected, and soon made."""
+        extent = np.full((len(self), 4), np.nan)
+        rows = np.unique(np.linspace(0, len(self) - 1, min(_SAMPLE, len(self))).astype(np.int64))
+        extent[rows] = shapes_of(self.masks[row] for row in rows.tolist()).extent
+        return extent
 
     def groups(self) -> Iterator[NDArray[np.int64]]:
         """The rows of each image that has objects."""

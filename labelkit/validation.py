@@ -22,12 +22,13 @@ from labelkit.checking import (
     check_table,
     place_of,
     take,
+    without_followers,
 )
 from labelkit.dataset import source_format
 from labelkit.engine import Engine, engine
 from labelkit.errors import UsageError
 from labelkit.findings import Finding
-from labelkit.formats import Parcel
+from labelkit.formats import Parcel, get_format
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
 from labelkit.model import Header
@@ -84,6 +85,7 @@ def validate(
     ignore: Collection[str] = (),
     task: str | None = None,
     group: str | None = None,
+    target: str | None = None,
     images: bool = True,
     images_dir: str | Path | None = None,
     rule_options: Mapping[str, Mapping[str, Any]] | None = None,
@@ -97,13 +99,14 @@ def validate(
     format: its name; detected if not said. select, ignore: families (``GEO``), codes or names of rules;
     all if not said. task: what the labels are for, which decides what some rules expect. group: a regular
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
+    target: the format that the data set is to be converted to, which decides what may overlap.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
     options: the format's own for reading. fixes: whether it is asked how to mend what is found. jobs: how
     many processes share the work; what is found is the same with any number. A script that asks for several
     must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
 
-    Raises UsageError: no format fits; an option, a rule or a task is unknown. A data set that cannot be
-    read is a finding.
+    Raises UsageError: no format fits; an option, a rule, a task or the target is unknown. A data
+    set that cannot be read is a finding.
     """
     path = Path(source)
     origin = source_format(path, format)
@@ -113,7 +116,7 @@ def validate(
     check_options(origin, options or {})
     chosen = list(selected(select, ignore))
     result = Validation(path, origin.name, chosen)
-    common = {"task": task, "group": group}
+    common = {"task": task, "group": group, "target": get_format(target).name if target else None}
     checks = Checks(tuple(chosen), common, rule_options or {}, path, origin.name, images, fixes)
     folder = Path(images_dir) if images_dir else None
     with engine(jobs) as started:
@@ -170,7 +173,7 @@ class _Run:
         self.result.survey = survey
         self.result.objects = self.outcome.objects
         self.outcome.found += self.checks.found(survey)
-        for code, fault in self.outcome.found:
+        for code, fault in without_followers(self.outcome.found):
             self._add_finding(code, fault)
 
     def _send_files(self) -> None:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"findings"},
     {"errors", "model", "geometry", "changes"},
-    {"pixels"},
+    {"pixels", "shapes"},
     {"table"},
     {"image_files"},
     {"map_files"},

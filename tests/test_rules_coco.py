@@ -16,7 +16,7 @@ from labelkit.validation import validate
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 Said = dict[str, Any]
 
-RLE = {"size": [40, 60], "counts": [100, 50, 2250]}
+RLE = {"size": [40, 60], "counts": [100, *[10, 30] * 9, 10, 1930]}  # the box [2, 20, 10, 10]
 
 
 def clean() -> Said:
@@ -351,12 +351,12 @@ TEXTS: dict[str, tuple[Callable[[bytes], bytes], str, str]] = {
     "latin-1": (lambda text: text.replace(b"a.jpg", b"\xe9.jpg"), "STR111", "not UTF-8"),
     "byte order mark": (lambda text: b"\xef\xbb\xbf" + text, "STR109", "byte order mark"),
     "key twice": (
-        lambda text: text.replace(b'"area"', b'"bbox": [1, 2, 3, 4], "area"', 1),
+        lambda text: text.replace(b'"area"', b'"bbox": [2, 3, 10, 11], "area"', 1),
         "STR102",
         "'bbox' twice",
     ),
     "spaced key twice": (
-        lambda text: text.replace(b'"area"', b'"bbox" : [1, 2, 3, 4], "area"', 1),
+        lambda text: text.replace(b'"area"', b'"bbox" : [2, 3, 10, 11], "area"', 1),
         "STR102",
         "'bbox' twice",
     ),

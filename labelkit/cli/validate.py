@@ -34,6 +34,7 @@ OUTPUTS = {
 @click.option("--select", multiple=True, callback=comma(None), help="Only these rules: GEO,MSK101.")
 @click.option("--ignore", multiple=True, callback=comma(None), help="Not these rules.")
 @click.option("--group", help="Regular expression for the part of a path that splits must not share.")
+@click.option("--target", metavar="FORMAT", help="What SRC will be converted to; it may forbid overlaps.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True)
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")

@@ -151,6 +151,14 @@ def extent(counts: Counts, height: int) -> tuple[int, int, int, int]:
     return x, y, last_x - x + 1, last_y - y + 1
 
 
+def window(counts: Counts, height: int) -> tuple[Mask, int, int]:
+    """The pixels of a mask within its extent, and the x and y of that."""
+    x, y, w, h = extent(counts, height)
+    edges = np.cumsum(canonical(counts))[:-1] - x * height
+    columns = decode_mask(from_edges(edges, w * height), height, w)
+    return columns[y : y + h], x, y
+
+
 def union(masks: Sequence[Counts]) -> Counts:
     """Pixels set in any of some masks of one size.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
@@ -66,7 +66,8 @@ Check = Callable[..., Faults]
 class Rule:
     """A rule: its code, and a check that yields faults.
 
-    over: the type that it looks at. options: its keyword parameters with their defaults.
+    over: the type that it looks at. options: its keyword parameters with their defaults. supersedes: codes
+    whose findings say, value by value, what one finding of this rule says of the whole data set.
     """
 
     code: str
@@ -74,6 +75,7 @@ class Rule:
     check: Check
     over: type
     options: Mapping[str, Any] = field(default_factory=dict)
+    supersedes: Collection[str] = ()
 
     @property
     def name(self) -> str:
@@ -94,11 +96,13 @@ class Rule:
 _CheckT = TypeVar("_CheckT", bound=Check)
 
 
-def rule(code: str, severity: Severity = "error") -> Callable[[_CheckT], _CheckT]:
-    """Mark a function as the check of a rule."""
+def rule(
+    code: str, severity: Severity = "error", *, supersedes: Collection[str] = ()
+) -> Callable[[_CheckT], _CheckT]:
+    """Mark a function as the check of a rule; where it finds something, ``supersedes`` find nothing."""
 
     def mark(check: _CheckT) -> _CheckT:
-        check.rule = (code, severity)  # type: ignore[attr-defined]
+        check.rule = (code, severity, supersedes)  # type: ignore[attr-defined]
         return check
 
     return mark
@@ -139,10 +143,11 @@ def _collect(module: ModuleType, found: dict[str, Rule]) -> None:
 
 def rule_of(check: Check) -> Rule:
     """The rule that a marked function is."""
-    code, severity = check.rule  # type: ignore[attr-defined]
+    code, severity, supersedes = check.rule  # type: ignore[attr-defined]
     first, *rest = inspect.signature(check).parameters.values()
     over = get_type_hints(check)[first.name]
-    return Rule(code, severity, check, over, {item.name: item.default for item in rest})
+    options = {item.name: item.default for item in rest}
+    return Rule(code, severity, check, over, options, supersedes)
 
 
 def selected(select: Iterable[str], ignore: Iterable[str]) -> dict[str, Rule]:

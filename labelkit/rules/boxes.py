@@ -2,16 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
+from labelkit.changes import Fix, Put, Remove
+from labelkit.geometry.rings import Floats
+from labelkit.model import Box
 from labelkit.rules import Fault, Faults, rule
+from labelkit.shapes import ABSURD
 from labelkit.table import Table, rows_where
 
+ROUNDING = 1e-6  # pixels: sums of exact numbers differ by less; nobody rounds to so many decimals
 
-def _numbers(table: Table, row: int) -> str:
+
+def sane_boxes(table: Table) -> Floats:
+    """(N, 4) the boxes; NaN where none is stated, and where no image could have it."""
+    return np.where(np.any(np.abs(table.box) > ABSURD, axis=1, keepdims=True), np.nan, table.box)
+
+
+def overhang(table: Table) -> Floats:
+    """(N,) by how many pixels a box that has an area leaves its image; infinite where none of it is inside.
+
+    0 where it does not leave, or where the size of the image or the box is not known.
+    """
+    x, y, w, h = sane_boxes(table).T
+    width, height = table.size.T
+    sides = np.stack([-x, -y, x + w - width, y + h - height, np.zeros_like(x)])
+    most: Floats = np.fmax.reduce(sides, axis=0)
+    outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0)
+    return np.where((w > 0) & (h > 0), np.where(outside, np.inf, most), 0)
+
+
+def show(table: Table, row: int) -> str:
+    """A box as COCO writes it."""
     return "[" + ", ".join(f"{number:g}" for number in table.box[row]) + "]"
+
+
+def show_size(table: Table, row: int) -> str:
+    """The size of a row's image."""
+    image = table.image_of(row)
+    return f"{image.width} x {image.height}"
+
+
+@rule("GEO101")
+def absurd_coordinate(table: Table) -> Faults:
+    """A box lies further out than any image reaches: more than a million pixels.
+
+    Why: areas and overlaps computed from it overflow, and one such value spoils every average.
+    Fix: find out what the number should have been; a missing decimal point or a wrong unit is likely.
+    Example: `"bbox": [1e300, 20, 30, 15]`
+    """
+    for row in rows_where(np.any(np.abs(table.box) > ABSURD, axis=1)):
+        yield Fault(row, f"box {show(table, row)}; expected coordinates of less than {ABSURD:,.0f} pixels")
 
 
 @rule("GEO102")
@@ -22,9 +63,18 @@ def empty_box(table: Table) -> Faults:
     Fix: draw it again, or remove the object. A negative width often means that the corners were swapped.
     Example: `"bbox": [10, 20, 0, 15]`
     """
-    width, height = table.box[:, 2], table.box[:, 3]
+    _, _, width, height = sane_boxes(table).T
     for row in rows_where((width <= 0) | (height <= 0)):
-        yield Fault(row, f"box {_numbers(table, row)} has no area; expected width and height above 0")
+        text = f"box {show(table, row)} has no area; expected width and height above 0"
+        yield Fault(row, text, fix=_drawn_again(table, row))
+
+
+def _drawn_again(table: Table, row: int) -> Fix:
+    """The box of an object's outline, or no object where there is nothing to draw a box around."""
+    x, y, w, h = table.shapes.extent[row].tolist() if table.masks[row] is not None else (0.0,) * 4
+    if w > 0 and h > 0:
+        return Fix("draw the box around the polygon", Put("box", Box(x, y, w, h)), is_safe=False)
+    return Fix("remove the object", Remove(), is_safe=False)
 
 
 @rule("GEO103")
@@ -35,11 +85,9 @@ def box_outside_image(table: Table) -> Faults:
     Fix: look at which image it belongs to, or remove the object.
     Example: `"bbox": [700, 20, 30, 15]` in an image that is 640 pixels wide
     """
-    x, y, w, h = table.box.T
-    width, height = table.size.T
-    outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0)
-    for row in rows_where(outside & (w > 0) & (h > 0)):
-        yield Fault(row, f"box {_numbers(table, row)} lies outside its image of {_size(table, row)}")
+    for row in rows_where(np.isinf(overhang(table))):
+        text = f"box {show(table, row)} lies outside its image of {show_size(table, row)}"
+        yield Fault(row, text, fix=Fix("remove the object", Remove(), is_safe=False))
 
 
 @rule("GEO118", "warning")
@@ -51,15 +99,35 @@ def box_partly_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
     Example: `"bbox": [600, 20, 60, 15]` in an image that is 640 pixels wide
     Option: tolerance, in pixels (official boxes are rounded).
     """
-    x, y, w, h = table.box.T
-    width, height = table.size.T
-    beyond = np.nanmax(np.stack([-x, -y, x + w - width, y + h - height, np.zeros_like(x)]), axis=0)
-    outside = (x >= width) | (y >= height) | (x + w <= 0) | (y + h <= 0)
-    for row in rows_where((beyond > tolerance) & ~outside & (w > 0) & (h > 0)):
-        yield Fault(
-            row,
-            f"box {_numbers(table, row)} leaves its image of {_size(table, row)} by {beyond[row]:g} pixels",
-        )
+    beyond = overhang(table)
+    for row in rows_where((beyond > tolerance) & np.isfinite(beyond)):
+        text = f"box {show(table, row)} leaves its image of {show_size(table, row)} by {beyond[row]:g} pixels"
+        yield Fault(row, text, fix=_clipped(table, row, is_safe=False))
+
+
+@rule("GEO120", "info")
+def box_rounding(table: Table, *, tolerance: float = 1.0) -> Faults:
+    """A box leaves its image by no more than a rounding error.
+
+    Why: strict tools (torchvision's and Albumentations' checks among them) refuse it all the same.
+    Fix: clip it to the image; no label changes its meaning by that.
+    Example: `"bbox": [600, 20, 40.4, 15]` in an image that is 640 pixels wide
+    Option: tolerance, in pixels, up to which it is rounding; what is more is for GEO118, with the same one.
+    """
+    beyond = overhang(table)
+    for row in rows_where((beyond > ROUNDING) & (beyond <= tolerance)):
+        text = f"box {show(table, row)} leaves its image of {show_size(table, row)} by {beyond[row]:g} pixels"
+        yield Fault(row, f"{text}, as by rounding", fix=_clipped(table, row, is_safe=True))
+
+
+def _clipped(table: Table, row: int, *, is_safe: bool) -> Fix:
+    x, y, w, h = table.box[row].tolist()
+    width, height = table.size[row].tolist()
+    left, top = max(x, 0.0), max(y, 0.0)
+    right, bottom = np.fmin(x + w, width), np.fmin(y + h, height)
+    # Seven decimals keep the sum below ROUNDING, and 640 - 600.3 from being 39.700000000000045.
+    box = Box(left, top, round(float(right - left), 7), round(float(bottom - top), 7))
+    return Fix("clip the box to the image", Put("box", box), is_safe)
 
 
 @rule("GEO114", "info")
@@ -71,43 +139,9 @@ def extreme_aspect_ratio(table: Table, *, limit: float = 50.0, smallest: float =
     Example: `"bbox": [10, 20, 400, 2]`
     Options: limit, the ratio; smallest, the side in pixels below which a box is any shape.
     """
-    width, height = table.box[:, 2], table.box[:, 3]
+    _, _, width, height = sane_boxes(table).T
     longer, shorter = np.maximum(width, height), np.minimum(width, height)
     extreme = (shorter > 0) & (longer > limit * shorter) & (longer >= smallest * limit)
     for row in rows_where(extreme):
         ratio = longer[row] / shorter[row]
-        yield Fault(row, f"box {_numbers(table, row)} is {ratio:.0f} times as long as wide")
-
-
-@rule("GEO115", "warning")
-def exact_duplicate(table: Table) -> Faults:
-    """Two objects of an image are the same in class, box and mask.
-
-    Why: one object counts twice; evaluation expects two detections where there can be one.
-    Fix: remove one.
-    Example: an annotation that was pasted twice under different ids
-    """
-    for row, first in _same_boxes(table):
-        masks = table.masks[row], table.masks[first]
-        texts = [mask.text if mask is not None else None for mask in masks]
-        if texts[0] == texts[1] and table.crowd[row] == table.crowd[first]:
-            yield Fault(row, "the same class, box and mask as", other=first)
-
-
-def _same_boxes(table: Table) -> Iterator[tuple[int, int]]:
-    """Rows whose image, class and box are an earlier row's, with that row."""
-    names = {name: code for code, name in enumerate(dict.fromkeys(table.category))}
-    classes = np.array([names[name] for name in table.category], dtype=np.float64)
-    keys = np.column_stack([table.image, classes, table.box])
-    order = np.lexsort(keys.T[::-1])
-    again = (keys[order][1:] == keys[order][:-1]).all(axis=1)  # NaN equals nothing: no box, no duplicate
-    first = -1
-    for position in np.flatnonzero(again).tolist():
-        if position == 0 or not again[position - 1]:
-            first = int(order[position])
-        yield int(order[position + 1]), first
-
-
-def _size(table: Table, row: int) -> str:
-    image = table.image_of(row)
-    return f"{image.width} x {image.height}"
+        yield Fault(row, f"box {show(table, row)} is {ratio:.0f} times as long as wide")

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.changes import Fix, Put, Remove
 from labelkit.findings import Location
-from labelkit.geometry import rle
+from labelkit.formats import get_format
+from labelkit.geometry import rle, trace
+from labelkit.geometry.rings import Floats
 from labelkit.map_files import MapFile
-from labelkit.model import Cell, Png, Record, Rle
-from labelkit.pixels import map_pixels
+from labelkit.model import Png, Record
+from labelkit.pixels import map_pixels, rle_mask
 from labelkit.rules import Fault, Faults, rule
-from labelkit.table import ImageRow, Table
+from labelkit.rules.duplicates import pairs_in_reach
+from labelkit.table import ImageRow, Table, rows_where
 
 
 @rule("MSK101")
@@ -26,7 +30,7 @@ def rle_size(table: Table) -> Faults:
     Fix: find out which of the two is right; height comes first in `size`.
     Example: `"size": [640, 480]` in an image that is 640 wide and 480 high
     """
-    for row, shape in _rles(table):
+    for row, shape in table.shapes.rles.items():
         image = table.image_of(row)
         if image.width and image.height and tuple(shape.size) != (image.height, image.width):
             found = f"an RLE of size [{shape.size[0]}, {shape.size[1]}]"
@@ -42,7 +46,7 @@ def rle_broken(table: Table) -> Faults:
     Fix: make the mask again from its source; nobody can know what it was.
     Example: `"size": [4, 4], "counts": [3, 5]`, which is 8 of 16 pixels
     """
-    for row, shape in _rles(table):
+    for row, shape in table.shapes.rles.items():
         try:
             height, width = shape.size
             runs = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else _listed(shape.counts)
@@ -59,14 +63,14 @@ def unreadable_mask(table: Table) -> Faults:
     Fix: write rings of numbers, or an RLE with size and counts.
     Example: `"segmentation": {"counts": "x"}`
     """
-    for row, mask in enumerate(table.masks):
-        if mask is None:
-            continue
+    wrong = dict(table.shapes.broken)
+    for row in table.shapes.cells:
         try:
-            if isinstance(mask.shape, Cell):
-                table.runs(row)
+            table.runs(row)
         except ValueError as error:
-            yield Fault(row, f"a mask that cannot be read ({error})")
+            wrong[row] = str(error)
+    for row, text in sorted(wrong.items()):
+        yield Fault(row, f"a mask that cannot be read ({text})")
 
 
 @rule("MSK105", "warning")
@@ -77,10 +81,168 @@ def empty_mask(table: Table) -> Faults:
     Fix: remove the object, or draw it again; it may lie wholly outside its image.
     Example: `"size": [480, 640], "counts": [307200]`
     """
-    for row in range(len(table)):
-        mask, runs = table.masks[row], table.pixels(row)
-        if runs is not None and mask is not None and isinstance(mask.shape, Rle) and not rle.area(runs):
-            yield Fault(row, "a mask without a pixel")
+    shapes = table.shapes
+    empty = [row for row in shapes.rles if (runs := table.pixels(row)) is not None and not rle.area(runs)]
+    for row in sorted([*empty, *shapes.blank]):
+        yield Fault(row, "a mask without a pixel", fix=Fix("remove the object", Remove(), is_safe=False))
+
+
+@rule("MSK106", "warning")
+def whole_image_mask(table: Table) -> Faults:
+    """A mask covers every pixel of its image.
+
+    Why: it says no more than a label of the image; mostly it is a mask that was inverted, or a default that
+    nobody replaced, and it teaches a model that everything is that object.
+    Fix: look at it; draw the object, or label the image instead.
+    Example: `"size": [480, 640], "counts": [0, 307200]`
+    """
+    for row in whole_masks(table):
+        yield Fault(row, "a mask of all pixels of the image; expected those of an object")
+
+
+def whole_masks(table: Table) -> list[int]:
+    """The rows whose masks cover their images."""
+    shapes = table.shapes
+    x, y, w, h = shapes.extent.T
+    width, height = table.size.T
+    # Outlines are rasterised with some rounding; only those that come close are.
+    near = (x < 1) & (y < 1) & (x + w > width - 1) & (y + h > height - 1)
+    rows = sorted({*rows_where(near), *shapes.rles, *shapes.cells})
+    return [row for row in rows if (runs := table.pixels(row)) is not None and not runs[0::2].any()]
+
+
+@rule("MSK107", "info")
+def specks(table: Table, *, smallest: float = 4, times: float = 100) -> Faults:
+    """A mask has a few pixels apart from the rest.
+
+    Why: a slip of the brush, or what a threshold left over; the box around the mask grows with it.
+    Fix: remove them. A few pixels that another object touches are none: they are what is seen of the one
+    behind the other.
+    Example: an RLE with one pixel in a corner and 5,000 in the middle
+    Options: smallest, the pixels from which a part is no speck; times, how much larger the largest part is.
+    """
+    for row in _speckled(table, smallest):
+        found = specks_of(table, row, smallest, times)
+        if found is None:
+            continue
+        many = "1 speck" if found.number == 1 else f"{found.number} specks"
+        where = f"at x={found.x}, y={found.y}"
+        text = f"{many} of fewer than {smallest:g} pixels, as {where}, beside {found.largest:,} pixels"
+        yield Fault(row, f"{text}; expected one part, or large ones", fix=_without_specks(table, row, found))
+
+
+class Specks(NamedTuple):
+    """The specks of a mask. x, y: where the first is. largest: the largest part. rest: the runs without."""
+
+    number: int
+    x: int
+    y: int
+    largest: int
+    rest: rle.Counts
+
+
+def specks_of(table: Table, row: int, smallest: float = 4, times: float = 100) -> Specks | None:
+    """The specks of a mask; None where it has none, or cannot be decoded."""
+    runs, (width, height) = table.pixels(row), table.size[row].tolist()
+    if runs is None or rle.area(runs) < smallest * times or runs.sum() != width * height:
+        return None
+    shape, left, top = rle.window(runs, int(height))
+    parts = trace.components(shape)
+    sizes = [rle.area(part) for part in parts]
+    small = [part for part, size in zip(parts, sizes, strict=True) if size < smallest]
+    if not small or max(sizes) < smallest * times:
+        return None
+    beside = _others(table, row, int(height))[
+        top : top + shape.shape[0] + 2, left : left + shape.shape[1] + 2
+    ]
+    small = [part for part in small if not (_grown(rle.decode_mask(part, *shape.shape)) & beside).any()]
+    if not small:
+        return None
+    x, y, _, _ = rle.extent(small[0], shape.shape[0])
+    rest = shape & ~rle.decode_mask(rle.union(small), *shape.shape)
+    kept = rle.encode_window(rest, top, left, int(height), int(width))
+    return Specks(len(small), left + x, top + y, max(sizes), kept)
+
+
+def _others(table: Table, row: int, height: int) -> rle.Mask:
+    """The pixels of all other objects of an image, with a clear frame of one pixel."""
+    runs = [table.pixels(each) for each in rows_where(table.image == table.image[row]) if each != row]
+    width = int(table.size[row, 0])
+    known = [each for each in runs if each is not None and each.sum() == height * width]
+    clear = np.zeros((height, width), dtype=bool)
+    return np.pad(rle.decode_mask(rle.union(known), height, width) if known else clear, 1)
+
+
+def _grown(shape: rle.Mask) -> rle.Mask:
+    """A mask in a frame of one pixel, and the pixels that touch it."""
+    framed = np.pad(shape, 2)
+    rows = framed[:-2] | framed[1:-1] | framed[2:]
+    return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+
+
+def _speckled(table: Table, smallest: float) -> list[int]:
+    """The rows that could have specks: outlines with a small part, and all other masks of one object."""
+    shapes = table.shapes
+    is_small = np.abs(shapes.rings.signed_areas) < 2 * smallest + 2  # pixels are a little more than the area
+    outlines = shapes.owners[is_small & (shapes.place[shapes.sound] == 0)].tolist()
+    rows = {*outlines, *shapes.rles, *shapes.cells}
+    return sorted(row for row in rows if not table.crowd[row])
+
+
+def _without_specks(table: Table, row: int, found: Specks) -> Fix | None:
+    if row not in table.shapes.rles:
+        return None
+    width, height = table.size[row].astype(int).tolist()
+    return Fix("remove the specks", Put("mask", rle_mask(found.rest, height, width)), is_safe=False)
+
+
+@rule("MSK118", "warning")
+def overlapping_masks(table: Table, *, target: str | None = None) -> Faults:
+    """Two objects claim the same pixels, and the format that they are meant for has one owner a pixel.
+
+    Why: in VOC's and Cityscapes' images of objects, the one that is painted later covers the other.
+    Fix: draw them apart, or put them in the order in which they are to be painted (`labelkit convert` tells
+    what is lost).
+    Example: a person and the bicycle under it, with `--target voc`
+    Option: target, as the command line says it; nothing is looked at without it.
+    """
+    if target is None:
+        return
+    carries = get_format(target).carries
+    if "instances" not in carries or "instances.overlap" in carries:
+        return
+    for first, second, pixels in _overlaps(table):
+        text = f"{pixels:,} pixels that another object claims too, which {target} cannot hold:"
+        yield Fault(second, text, other=first)
+
+
+def _overlaps(table: Table) -> Iterator[tuple[int, int, int]]:
+    """Pairs of rows that share pixels, and how many."""
+    extents = _pixel_extents(table)
+    rows = np.flatnonzero(extents[:, 2] > 0)
+    x, y, w, h = extents[rows].T
+    one, other = pairs_in_reach(table.image[rows], x, w)
+    meet = (np.minimum(y[one] + h[one], y[other] + h[other]) > np.maximum(y[one], y[other])) & (w[one] > 0)
+    pairs = np.sort(np.stack([rows[one[meet]], rows[other[meet]]], axis=1), axis=1)
+    cells = set(table.shapes.cells)
+    for a, b in sorted(map(tuple, pairs.tolist())):
+        first, second = table.pixels(a), table.pixels(b)
+        if first is None or second is None or (a in cells and b in cells) or first.sum() != second.sum():
+            continue
+        pixels = rle.intersection_area(first, second)
+        if pixels:
+            yield a, b, pixels
+
+
+def _pixel_extents(table: Table) -> Floats:
+    """(N, 4) boxes that no pixel of a mask is outside of; NaN where there is none."""
+    shapes = table.shapes
+    extents: Floats = shapes.extent + np.array([-1, -1, 2, 2])  # an outline fills pixels that it only touches
+    for row in (*shapes.rles, *shapes.cells):
+        runs, height = table.pixels(row), table.image_of(row).height
+        if runs is not None and height:
+            extents[row] = rle.extent(runs, height)
+    return extents
 
 
 @rule("MSK108")
@@ -115,14 +277,3 @@ def _sized(where: Location, row: ImageRow, read: Callable[[], NDArray[Any]]) -> 
 
 def _listed(counts: list[int]) -> rle.Counts:
     return np.array(counts, dtype=np.int64)
-
-
-def _rles(table: Table) -> list[tuple[int, Rle]]:
-    found = []
-    for row, mask in enumerate(table.masks):
-        try:
-            if mask is not None and isinstance(mask.shape, Rle):
-                found.append((row, mask.shape))
-        except ValueError:
-            continue
-    return found

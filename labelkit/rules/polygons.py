@@ -1,33 +1,18 @@
-"""GEO1xx: polygons, and what is stated beside them. Only outlines are looked at here, no pixels."""
+"""GEO1xx: polygons. Only outlines are looked at, no pixels, and all rings of a table at once."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection
 
 import numpy as np
 
-from labelkit.geometry.boxes import polygon_area
-from labelkit.model import Polygons
+from labelkit.changes import Change, Fix, Put, Remove
+from labelkit.geometry.rings import Floats, Part, beyond, clipped
+from labelkit.model import Mask, Polygons
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules.boxes import overhang, sane_boxes
+from labelkit.shapes import ABSURD
 from labelkit.table import Table, rows_where
-
-Ring = list[float]
-
-
-def _rings(table: Table) -> Iterator[tuple[int, str, Ring]]:
-    """Every ring of every outline: its row, what to call it, its numbers."""
-    for row, mask in enumerate(table.masks):
-        if mask is None:
-            continue
-        try:
-            shape = mask.shape
-        except ValueError:
-            continue  # another rule's
-        if isinstance(shape, Polygons):
-            for number, rings in enumerate(shape.parts, 1):
-                for position, ring in enumerate(rings):
-                    what = f"part {number}" if position == 0 else f"hole {position} of part {number}"
-                    yield row, what if len(shape.parts) > 1 or position else "the polygon", ring
 
 
 @rule("GEO104")
@@ -38,9 +23,10 @@ def ring_too_short(table: Table) -> Faults:
     Fix: remove the ring, or the object if it has no other shape.
     Example: `"segmentation": [[10, 20]]`
     """
-    for row, what, ring in _rings(table):
-        if len(ring) < 6 and len(ring) % 2 == 0 and len(ring) != 4:
-            yield Fault(row, f"{what} has {len(ring) // 2} points; expected 3 or more")
+    shapes = table.shapes
+    for ring in rows_where((shapes.numbers < 6) & (shapes.numbers % 2 == 0) & (shapes.numbers != 4)):
+        text = f"{shapes.name(ring)} has {shapes.numbers[ring] // 2} points; expected 3 or more"
+        yield Fault(int(shapes.row[ring]), text, fix=_without_worthless(table, ring))
 
 
 @rule("GEO105")
@@ -51,9 +37,10 @@ def odd_count(table: Table) -> Faults:
     Fix: draw it again; the missing number cannot be known.
     Example: `"segmentation": [[10, 20, 30, 20, 30]]`
     """
-    for row, what, ring in _rings(table):
-        if len(ring) % 2:
-            yield Fault(row, f"{what} has {len(ring)} coordinates; expected an even number")
+    shapes = table.shapes
+    for ring in rows_where(shapes.numbers % 2 == 1):
+        text = f"{shapes.name(ring)} has {shapes.numbers[ring]} coordinates; expected an even number"
+        yield Fault(int(shapes.row[ring]), text)
 
 
 @rule("GEO106")
@@ -65,9 +52,31 @@ def four_number_polygon(table: Table) -> Faults:
     Fix: write the four corners, or remove the ring.
     Example: `"segmentation": [[10, 20, 30, 40]]`
     """
-    for row, what, ring in _rings(table):
-        if len(ring) == 4:
-            yield Fault(row, f"{what} has four numbers, which tools read as a box; expected 3 points or more")
+    shapes = table.shapes
+    for ring in rows_where(shapes.numbers == 4):
+        text = f"{shapes.name(ring)} has four numbers, which tools read as a box; expected 3 points or more"
+        yield Fault(int(shapes.row[ring]), text, fix=_without_worthless(table, ring))
+
+
+@rule("GEO107", "warning")
+def self_intersection(table: Table, *, smallest: float = 4.0, share: float = 0.01) -> Faults:
+    """A polygon crosses itself, so that a part of it is turned inside out or covered twice.
+
+    Why: tools disagree on what is inside; its area by the shoelace formula counts one lobe against the other.
+    It comes from points in the wrong order, or from two outlines strung into one.
+    Fix: draw it again, or split it at the crossing.
+    Example: `"segmentation": [[0, 0, 10, 10, 10, 0, 0, 10]]`, a bow tie
+    Options: smallest, the area in pixels, and share, the part of the whole; the smaller lobe must exceed
+    both. Outlines of real annotators touch themselves, or cross by a hair: 2 of 830 objects of COCO
+    val2014, by less than a billionth of a pixel; so do seams that lead to a hole.
+    """
+    shapes = table.shapes
+    for found in shapes.crossings:
+        if found.swallowed > max(smallest, share * found.covered):
+            ring = int(shapes.sound[found.ring])
+            text = f"{shapes.name(ring)} crosses itself near x={found.x:g}, y={found.y:g}"
+            text += f"; {found.swallowed:.0f} of {found.covered:.0f} pixels are turned over or covered twice"
+            yield Fault(int(shapes.row[ring]), text)
 
 
 @rule("GEO108")
@@ -78,39 +87,177 @@ def zero_area_ring(table: Table) -> Faults:
     Fix: draw it again, or remove it.
     Example: `"segmentation": [[10, 20, 30, 20, 20, 20]]`
     """
-    for row, what, ring in _rings(table):
-        if len(ring) >= 6 and len(ring) % 2 == 0 and polygon_area(ring) == 0:
-            yield Fault(row, f"{what} of {len(ring) // 2} points encloses no area")
+    shapes = table.shapes
+    for number in shapes.empty.tolist():
+        ring = int(shapes.sound[number])
+        text = f"{shapes.name(ring)} of {shapes.rings.sizes[number]} points encloses no area"
+        yield Fault(int(shapes.row[ring]), text, fix=_without_worthless(table, ring))
 
 
-@rule("GEO113")
-def negative_area(table: Table) -> Faults:
-    """The stated area is negative.
+@rule("GEO109", "info")
+def repeated_points(table: Table) -> Faults:
+    """A polygon has the same point twice in a row.
 
-    Why: COCO's evaluation sorts objects into small, medium and large by it, and finds no place for this one.
-    Fix: write the area of the mask, or of the box. A signed area comes from rings that run clockwise.
-    Example: `"area": -120.5`
+    Why: it covers the same pixels, but tools that offset, simplify or triangulate it divide by the length of
+    an edge that has none. Official COCO and Cityscapes data have such polygons (46 of 830, 84 of 782).
+    Fix: leave the second point out. A ring whose last point is its first is closed, and no defect.
+    Example: `"segmentation": [[10, 20, 30, 20, 30, 20, 20, 40]]`
     """
-    for row in rows_where(table.area < 0):
-        yield Fault(row, f"area {table.area[row]:g}; expected 0 or more")
+    shapes = table.shapes
+    times = shapes.rings.count(shapes.rings.repeats)
+    times[shapes.empty] = 0
+    per_row = np.bincount(shapes.owners, weights=times, minlength=len(table)).astype(np.int64)
+    points = np.bincount(shapes.owners, weights=shapes.rings.sizes, minlength=len(table)).astype(np.int64)
+    for row in rows_where(per_row > 0):
+        number = int(np.flatnonzero((shapes.owners == row) & (times > 0))[0])
+        start, stop = shapes.rings.starts[number : number + 2].tolist()
+        x, y = shapes.rings.points[start + int(np.argmax(shapes.rings.repeats[start:stop]))].tolist()
+        many = "a point" if per_row[row] == 1 else f"{per_row[row]} points"
+        verb = "repeats" if per_row[row] == 1 else "repeat"
+        text = f"{many} of {points[row]} {verb} the one before, as at x={x:g}, y={y:g}"
+        yield Fault(row, text, fix=_without_repeats(table, row))
 
 
-@rule("GEO119")
+@rule("GEO110", "warning")
+def hole_outside(table: Table, *, share: float = 0.01) -> Faults:
+    """A hole of a polygon lies outside of the exterior that it is a hole of.
+
+    Why: there is nothing that it could be cut out of; it belongs to another part, or was meant as a part.
+    Fix: move it to its part, or remove it.
+    Example: `{"parts": [[[0, 0, 9, 0, 9, 9], [20, 20, 25, 20, 25, 25]]]}`
+    Option: share, the part of a hole's area that may lie outside, for outlines are rounded.
+    """
+    shapes = table.shapes
+    empty = set(shapes.empty.tolist())
+    holes = np.flatnonzero(shapes.place[shapes.sound] > 0)
+    exteriors = {
+        (int(shapes.row[ring]), int(shapes.part[ring])): number
+        for number, ring in enumerate(shapes.sound.tolist())
+        if len(holes) and shapes.place[ring] == 0
+    }
+    for number in holes.tolist():
+        ring = int(shapes.sound[number])
+        outer = exteriors.get((int(shapes.row[ring]), int(shapes.part[ring])))
+        if outer is None or number in empty or outer in empty:
+            continue  # another rule's
+        outside = beyond(shapes.rings.at(number), shapes.rings.at(outer))
+        if outside > share:
+            fix = Fix("remove the hole", _without(table, {ring}), is_safe=True) if outside == 1 else None
+            text = f"{shapes.name(ring)} lies outside of its exterior by {outside:.0%} of its area"
+            yield Fault(int(shapes.row[ring]), f"{text}; expected holes inside", fix=fix)
+
+
+@rule("GEO119", "warning")
 def polygon_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
     """A polygon leaves its image by more than a rounding error.
 
     Why: what is outside is cut off, so that the stated area and box belong to another shape; far outside it
-    belongs to another image, or to another size of it.
+    belongs to another image, or to another size of it. Where the box leaves as well, the box is told.
     Fix: clip it to the image, or find out which image it is of.
     Example: a point at x = 700 in an image that is 640 pixels wide
     Option: tolerance, in pixels.
     """
-    for row, what, ring in _rings(table):
-        if len(ring) < 6 or len(ring) % 2:
-            continue
-        width, height = table.size[row]
-        points = np.array(ring).reshape(-1, 2)
-        low, high = points.min(axis=0), points.max(axis=0)
-        beyond = float(np.nanmax([-low[0], -low[1], high[0] - width, high[1] - height, 0]))
-        if beyond > tolerance:
-            yield Fault(row, f"{what} leaves its image by {beyond:g} pixels")
+    shapes = table.shapes
+    is_told = np.any(np.abs(table.box) > ABSURD, axis=1) | (overhang(table) > tolerance)
+    out = rings_outside(table)
+    for number in rows_where((out > tolerance) & ~is_told[shapes.owners]):
+        ring = int(shapes.sound[number])
+        row = int(shapes.row[ring])
+        text = f"{shapes.name(ring)} leaves its image by {out[number]:g} pixels"
+        yield Fault(row, text, fix=_clipped(table, row))
+    for ring in shapes.absurd.tolist():
+        row = int(shapes.row[ring])
+        if not is_told[row]:
+            yield Fault(row, f"{shapes.name(ring)} has a point more than {ABSURD:,.0f} pixels out")
+
+
+def rings_outside(table: Table) -> Floats:
+    """(S,) by how many pixels each ring leaves its image; 0 where it does not, or the size is not known."""
+    shapes = table.shapes
+    left, top, right, bottom = shapes.rings.extents.T
+    width, height = table.size[shapes.owners].T
+    most: Floats = np.fmax.reduce(
+        np.stack([-left, -top, right - width, bottom - height, np.zeros_like(left)])
+    )
+    return most
+
+
+def worthless_rows(table: Table) -> set[int]:
+    """The rows that have a ring which is no polygon, or encloses nothing; no size of theirs means a thing."""
+    shapes = table.shapes
+    is_bad = np.ones(len(shapes.row), dtype=bool)
+    is_bad[shapes.sound] = False
+    is_bad[shapes.sound[shapes.empty]] = True
+    return set(shapes.row[is_bad].tolist())
+
+
+# --- fixes -------------------------------------------------------------------------------------------------
+
+
+def _without_worthless(table: Table, ring: int) -> Fix:
+    """The outline without the rings that enclose nothing: one change, whichever of them it is a fix for."""
+    shapes = table.shapes
+    rings = np.flatnonzero(shapes.row == shapes.row[ring])
+    empty = set(shapes.sound[shapes.empty].tolist())
+    drop = {
+        each
+        for each in rings.tolist()
+        if each in empty or (shapes.numbers[each] < 6 and shapes.numbers[each] % 2 == 0)
+    }
+    change = _without(table, drop)
+    summary = "remove the object" if isinstance(change, Remove) else "remove the rings that enclose nothing"
+    return Fix(summary, change, is_safe=False)
+
+
+def _without(table: Table, drop: Collection[int]) -> Change:
+    """The outline of a row without some of its rings; an exterior goes with its holes."""
+    shapes = table.shapes
+    first = next(iter(drop))
+    row = int(shapes.row[first])
+    ring = int(np.searchsorted(shapes.row, row))
+    parts: list[Part] = []
+    for rings in _parts(table, row):
+        kept = [each for number, each in enumerate(rings, ring) if number not in drop]
+        if ring not in drop:
+            parts.append(kept)
+        ring += len(rings)
+    return _put(table, row, parts)
+
+
+def _put(table: Table, row: int, parts: list[Part]) -> Change:
+    """The change to an outline of these parts; an object without any is known by its box, or removed."""
+    has_box = bool((sane_boxes(table)[row, 2:] > 0).all())
+    return Put("mask", Mask.of(Polygons(parts))) if parts or has_box else Remove()
+
+
+def _without_repeats(table: Table, row: int) -> Fix:
+    parts = [[_thinned(ring) for ring in rings] for rings in _parts(table, row)]
+    return Fix("leave out the repeated points", Put("mask", Mask.of(Polygons(parts))), is_safe=True)
+
+
+def _thinned(ring: list[float]) -> list[float]:
+    points = list(zip(ring[0::2], ring[1::2], strict=False))
+    kept = [point for k, point in enumerate(points) if k == 0 or point != points[k - 1]]
+    if len(ring) < 6 or len(ring) % 2 or len(kept) < 3:
+        return ring  # no polygon, which another rule tells
+    return [number for point in kept for number in point]
+
+
+def _clipped(table: Table, row: int) -> Fix | None:
+    """The outline clipped to the image; no fix where it gets a hole that its format may not know."""
+    shapes, (width, height) = table.shapes, table.size[row].tolist()
+    if not shapes.is_whole[row] or np.isnan(width) or np.isnan(height):
+        return None
+    parts = _parts(table, row)
+    pieces = [piece for part in parts for piece in clipped(part, width, height)]
+    if all(len(part) == 1 for part in parts) and any(len(piece) > 1 for piece in pieces):
+        return None
+    return Fix("clip the polygon to the image", _put(table, row, pieces), is_safe=False)
+
+
+def _parts(table: Table, row: int) -> list[Part]:
+    mask = table.masks[row]
+    assert mask is not None  # only rows with an outline are asked for it
+    shape = mask.shape
+    assert isinstance(shape, Polygons)
+    return shape.parts

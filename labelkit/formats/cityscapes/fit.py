@@ -17,7 +17,7 @@ from labelkit.findings import Tell
 from labelkit.formats import Target
 from labelkit.formats.cityscapes.ground import Ground
 from labelkit.formats.cityscapes.names import named
-from labelkit.formats.cityscapes.outline import Piece, traced, window
+from labelkit.formats.cityscapes.outline import Piece, traced
 from labelkit.formats.cityscapes.scene import (
     OBJECTS,
     SEMANTIC,
@@ -279,7 +279,7 @@ class _Fitting:
             self._told("LOS201", piece.position, "the outline was drawn anew around the pixels")
         else:
             self._told("LOS304", piece.position, "the outline was drawn around the pixels")
-        parts = len(trace.components(window(piece.runs, self.size[0])[0]))
+        parts = len(trace.components(rle.window(piece.runs, self.size[0])[0]))
         if parts > 1:
             self._told("LOS209", piece.position, f"{parts} parts became one polygon")
 

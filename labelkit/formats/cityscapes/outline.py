@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from labelkit.formats.cityscapes.scene import Rule, ring_mask
 from labelkit.geometry import raster, rle, trace
 from labelkit.model import Instance, Mask
@@ -42,20 +40,12 @@ def regions(where: rle.Mask, rule: Rule) -> list[Counts]:
     return parts
 
 
-def window(runs: Counts, height: int) -> tuple[rle.Mask, int, int]:
-    """The pixels of a mask within its extent, and the x and y of that."""
-    x, y, w, h = rle.extent(runs, height)
-    edges = np.cumsum(rle.canonical(runs))[:-1] - x * height
-    columns = rle.decode_mask(rle.from_edges(edges, w * height), height, w)
-    return columns[y : y + h], x, y
-
-
 def traced(runs: Counts, size: tuple[int, int], rule: Rule) -> Mask:
     """One polygon that a rule paints to these pixels: exactly (official), or nearly (pillow).
 
     Args: size: height, width of the image.
     """
-    shape, x, y = window(runs, size[0])
+    shape, x, y = rle.window(runs, size[0])
     draw = trace.official_polygon_of if rule == "official" else trace.pillow_polygon_of
     points = draw(shape)
     # An x of -1 is outside every window and must stay outside the image (see official_polygon_of).

@@ -1,0 +1,173 @@
+"""GEO115 to GEO117: two objects where one is. Pairs are found over all images at once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Iterator
+
+import numpy as np
+
+from labelkit.changes import Fix, Remove
+from labelkit.geometry import rle
+from labelkit.geometry.rings import Floats, Ints
+from labelkit.rules import Fault, Faults, rule
+from labelkit.rules.boxes import sane_boxes
+from labelkit.table import Table
+
+_REMOVE_COPY = Fix("remove the copy", Remove(), is_safe=True)
+_REMOVE_SECOND = Fix("remove the second of the two", Remove(), is_safe=False)
+
+
+@rule("GEO115", "warning")
+def exact_duplicate(table: Table) -> Faults:
+    """Two objects of an image are the same in class, box and mask.
+
+    Why: one object counts twice; evaluation expects two detections where there can be one.
+    Fix: remove one.
+    Example: an annotation that was pasted twice under different ids
+    """
+    for row, first in copies(table).items():
+        yield Fault(row, "the same class, box and mask as", other=first, fix=_REMOVE_COPY)
+
+
+@rule("GEO116", "warning")
+def near_duplicate(table: Table, *, limit: float = 0.9) -> Faults:
+    """Two objects of an image and a class are nearly at one place, but not the same number by number.
+
+    Why: two annotators drew one object; evaluation expects two detections where there can be one.
+    Fix: remove one, or draw them apart where there are two.
+    Example: `"bbox": [10, 20, 30, 40]` and `"bbox": [11, 20, 30, 40]`, both of class `dog`
+    Option: limit, the intersection over union of boxes (and of masks where both have one) that is too much.
+    """
+    for row, first, overlap in _same_places(table, limit, same_class=True):
+        yield Fault(row, f"overlap (IoU) of {overlap:.2f} in one class with", first, _REMOVE_SECOND)
+
+
+@rule("GEO117", "warning")
+def two_classes_one_place(table: Table, *, limit: float = 0.95) -> Faults:
+    """Two objects of two classes are at the same place.
+
+    Why: one of the classes is wrong, and a model is told that the same pixels are and are not a dog.
+    Fix: find out which class it is; remove the other object.
+    Example: `"bbox": [10, 20, 30, 40]` once as `cat` and once as `dog`
+    Option: limit, the intersection over union of boxes (and of masks where both have one) that is too much.
+    """
+    for row, first, overlap in _same_places(table, limit, same_class=False):
+        names = f"{table.category[row]!r} and {table.category[first]!r}"
+        yield Fault(row, f"{names} at one place (IoU {overlap:.2f}); expected one class, not that of", first)
+
+
+def copies(table: Table) -> dict[int, int]:
+    """Rows whose image, class, box, mask and crowd are an earlier row's, with the first such row."""
+    found: dict[int, int] = {}
+    for rows in (*_same_boxes(table), *_same_masks(table)):
+        first: dict[Hashable, int] = {}
+        for row in rows:
+            mask = table.masks[row]
+            key = mask.text if mask is not None else None, bool(table.crowd[row])
+            if first.setdefault(key, row) != row:
+                found[row] = first[key]
+    return dict(sorted(found.items()))
+
+
+def _same_boxes(table: Table) -> Iterator[list[int]]:
+    """Groups of rows that have one image, one class and one box, in order."""
+    keys = np.column_stack([table.image, _class_numbers(table), table.box])
+    order = np.lexsort(keys.T[::-1])
+    again = (keys[order][1:] == keys[order][:-1]).all(axis=1)  # NaN equals nothing
+    starts = np.flatnonzero(again & ~np.append(False, again[:-1]))
+    stops = np.flatnonzero(again & ~np.append(again[1:], False)) + 2
+    for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
+        yield order[start:stop].tolist()
+
+
+def _same_masks(table: Table) -> Iterator[list[int]]:
+    """Groups of rows of one image and one class that have a mask and no box."""
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(np.isnan(table.box[:, 0])).tolist():
+        if table.masks[row] is not None:
+            groups[int(table.image[row]), table.category[row]].append(row)
+    yield from (rows for rows in groups.values() if len(rows) > 1)
+
+
+def _class_numbers(table: Table) -> Ints:
+    names = {name: code for code, name in enumerate(dict.fromkeys(table.category))}
+    return np.array([names[name] for name in table.category], dtype=np.int64)
+
+
+def _same_places(table: Table, limit: float, *, same_class: bool) -> Iterator[tuple[int, int, float]]:
+    """Rows nearly where an earlier row is, with the first such row and their overlap. Copies are left out."""
+    boxes = _places(table)
+    classes = _class_numbers(table)
+    is_known = np.array([name is not None for name in table.category], dtype=bool) & ~table.crowd
+    first, second, overlap = near_pairs(table.image, np.where(is_known[:, None], boxes, np.nan), limit)
+    wanted = (classes[first] == classes[second]) == same_class
+    told = copies(table) if wanted.any() else {}
+    for a, b, iou in zip(
+        first[wanted].tolist(), second[wanted].tolist(), overlap[wanted].tolist(), strict=True
+    ):
+        if a in told or b in told:
+            continue
+        masks = _mask_overlap(table, a, b)
+        if masks is None or masks >= limit:
+            told[b] = a
+            yield b, a, iou if masks is None else masks
+
+
+def _places(table: Table) -> Floats:
+    """(N, 4) the boxes; where none is stated, those of outlines."""
+    boxes = sane_boxes(table)
+    if np.isnan(table.box[:, 0]).any() and any(mask is not None for mask in table.masks):
+        return np.where(np.isnan(table.box), table.shapes.extent, boxes)
+    return boxes
+
+
+def near_pairs(image: Ints, boxes: Floats, limit: float) -> tuple[Ints, Ints, Floats]:
+    """Pairs of boxes of one image whose intersection over union is at least a limit, in order.
+
+    Args: image (N,), ascending. boxes (N, 4) x, y, w, h; those without an area, and NaN, are in no pair.
+    Returns: the earlier row, the later row, and their overlap.
+    """
+    rows = np.flatnonzero((boxes[:, 2] > 0) & (boxes[:, 3] > 0))
+    # Where two boxes overlap so much, their left edges are closer than this share of the first one's width.
+    first, second = pairs_in_reach(image[rows], boxes[rows, 0], (1 - limit) * boxes[rows, 2])
+    one, other = boxes[rows[first]], boxes[rows[second]]
+    sides = np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:]) - np.maximum(
+        one[:, :2], other[:, :2]
+    )
+    shared = sides.clip(0).prod(axis=1)
+    overlap = shared / (one[:, 2:].prod(axis=1) + other[:, 2:].prod(axis=1) - shared)
+    near = overlap >= limit
+    a, b = rows[first[near]], rows[second[near]]
+    a, b, overlap = np.minimum(a, b), np.maximum(a, b), overlap[near]
+    order = np.lexsort((a, b))
+    return a[order], b[order], overlap[order]
+
+
+def pairs_in_reach(image: Ints, left: Floats, reach: Floats) -> tuple[Ints, Ints]:
+    """Pairs of things of one image of which the one starts no further right than the other one's reach.
+
+    The things of all images are sorted by where they start, and each is compared with the next, then with the
+    next but one, as long as any is in reach.
+    """
+    order = np.lexsort((left, image))
+    image, left, limit = image[order], left[order], (left + reach)[order]
+    found: list[tuple[Ints, Ints]] = [(order[:0], order[:0])]
+    first, step = np.arange(len(order)), 0
+    while len(first):
+        step += 1
+        first = first[first + step < len(order)]
+        second = first + step
+        first = first[(image[second] == image[first]) & (left[second] <= limit[first])]
+        found.append((order[first], order[first + step]))
+    return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
+
+
+def _mask_overlap(table: Table, a: int, b: int) -> float | None:
+    """The overlap of two rows' pixels; None where one has none that can be known."""
+    one, other = table.pixels(a), table.pixels(b)
+    if one is None or other is None or one.sum() != other.sum():
+        return None
+    shared = rle.intersection_area(one, other)
+    total = rle.area(one) + rle.area(other) - shared
+    return shared / total if total else None
