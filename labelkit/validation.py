@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from labelkit.baseline import Baseline
 from labelkit.changes import Fix
 from labelkit.dataset import open_dataset, own_options, source_format
 from labelkit.errors import FormatError, UsageError
@@ -20,9 +21,11 @@ from labelkit.formats import Format, Parcel
 from labelkit.formats._inspect import part_items
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, Record
+from labelkit.options import rule_options as checked_options
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
 from labelkit.survey import Survey, SurveyBuilder
 from labelkit.table import Table
+from labelkit.triage import Patterns
 
 Progress = Callable[[int, int | None], None]
 TASKS = ("classification", "multi-label", "localization", "detection", "semantic", "instance")
@@ -33,7 +36,9 @@ class Validation:
     """What validating a data set found.
 
     findings: in the order of the data. fixes: what would mend a finding, by its position. checked: the codes
-    of the rules that ran. survey: what the data set shows as a whole.
+    of the rules that ran. survey: what the data set shows as a whole. hidden: how many findings are left out,
+    by why. conclusive: the codes of the rules that looked at all there is, so that a known finding of theirs
+    that was not found is gone. gone: how many of the baseline are.
     """
 
     source: Path
@@ -44,6 +49,26 @@ class Validation:
     findings: list[Finding] = field(default_factory=list)
     fixes: dict[int, Fix] = field(default_factory=dict)
     survey: Survey | None = None
+    hidden: dict[str, int] = field(default_factory=dict)
+    conclusive: set[str] = field(default_factory=set)
+    gone: int = 0
+
+    def hide(self, why: str, positions: Collection[int]) -> None:
+        """Leave findings out, and count them."""
+        kept = [position for position in range(len(self.findings)) if position not in positions]
+        if positions:
+            self.hidden[why] = self.hidden.get(why, 0) + len(positions)
+        self.findings = [self.findings[position] for position in kept]
+        self.fixes = {new: self.fixes[old] for new, old in enumerate(kept) if old in self.fixes}
+
+    def hide_known(self, baseline: Baseline) -> None:
+        """Leave out the findings that a baseline knows, and count those of it that are gone."""
+        known = baseline.known(self.findings)
+        self.gone = len(baseline.of(self.conclusive)) - len(known & self._of(self.conclusive))
+        self.hide("baseline", known)
+
+    def _of(self, codes: Collection[str]) -> set[int]:
+        return {position for position, finding in enumerate(self.findings) if finding.code in codes}
 
     def rule(self, finding: Finding) -> Rule:
         """The rule that made a finding."""
@@ -76,6 +101,8 @@ def validate(
     images_dir: str | Path | None = None,
     rule_options: Mapping[str, Mapping[str, Any]] | None = None,
     options: Mapping[str, Any] | None = None,
+    per_file_ignores: Mapping[str, Collection[str]] | None = None,
+    baseline: Baseline | None = None,
     progress: Progress | None = None,
 ) -> Validation:
     """Check a data set against the rules.
@@ -84,7 +111,8 @@ def validate(
     all if not said. task: what the labels are for, which decides what some rules expect. group: a regular
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
-    options: the format's own for reading.
+    options: the format's own for reading. per_file_ignores: rules to ignore, by patterns of files and images
+    (see ``triage.ignored``). baseline: findings that are known, and not told.
 
     Raises UsageError: no format fits; an option, a rule or a task is unknown. A data set that cannot be
     read is a finding.
@@ -97,16 +125,29 @@ def validate(
     for name in options or {}:
         if name not in own_options(origin.open):
             raise UsageError(f"--{origin.name}-{name}", "unknown", ", ".join(own_options(origin.open)))
-    result = Validation(path, origin.name, list(selected(select, ignore)))
+    own = checked_options(rule_options or {}, place="rule_options ")
+    patterns = Patterns(per_file_ignores or {}, path)
+    chosen = selected(select, ignore)
+    result = Validation(path, origin.name, list(chosen))
     common = {"task": task, "group": group}
-    run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
+    run = _Run(result, chosen, common, own, open_images=images)
     folder = Path(images_dir) if images_dir else None
     for item in _inspect(path, origin, folder, dict(options or {})):
         run.take(item)
         if progress and isinstance(item, Table):
             progress(result.images, None)
     run.finish(path)
+    result.conclusive = {rule.code for rule in chosen.values() if _is_conclusive(rule, common, images=images)}
+    if baseline is not None:
+        result.hide_known(baseline)  # before others are hidden, which would seem to be gone
+    result.hide("per-file-ignores", patterns.ignored(result.findings))
     return result
+
+
+def _is_conclusive(rule: Rule, common: Mapping[str, Any], *, images: bool) -> bool:
+    """Whether a rule saw all that it looks at: the images, if it may need them, and what it must be told."""
+    is_told = all(common[name] is not None for name in common if name in rule.options)
+    return is_told and (images or rule.over not in (ImageFile, Survey))
 
 
 def _check_group(group: str | None) -> None:
