@@ -88,7 +88,7 @@ def test_what_is_gone_is_told_and_forgotten_when_asked(tmp_path: Path) -> None:
     told = json.loads(done.stdout)
     assert (told["hidden"], told["gone"], told["findings"]) == ({"baseline": 1}, 2, [])  # GEO118 did not look
     code, line, stderr = run(tmp_path, "--write-baseline")
-    assert (code, stderr) == (0, "labelkit: known.json: 1 known findings; 0 new, 3 forgotten\n")
+    assert (code, stderr) == (0, "labelkit: known.json: 1 known finding; 0 new, 3 forgotten\n")
     assert "gone" not in line
     assert "gone" not in run(tmp_path)[1]
 

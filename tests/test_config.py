@@ -174,6 +174,18 @@ def test_the_command_line_wins(project: Path) -> None:
     assert run(project, "--ignore", "GEO104")[:2] == (1, ["GEO118"])
 
 
+def test_what_applies_can_be_shown(project: Path) -> None:
+    configured(project, 'ignore = ["GEO118"]\n[rules.GEO114]\nlimit = 3\n[formats.voc]\nbase = "1"')
+    command = ["validate", "data", "--show-config", "--fail-on", "info", "--option", "GEO114.smallest=4"]
+    done = labelkit(*command, cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    told = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told["config"] == "labelkit.toml"
+    assert (told["ignore"], told["fail_on"], told["images"]) == (["GEO118"], "info", True)
+    assert told["rule_options"] == {"GEO114": {"limit": 3, "smallest": 4}}
+    assert told["format_options"] == {"voc": {"base": "1"}}
+
+
 def test_options_of_rules_come_from_the_file_and_from_the_command_line(project: Path) -> None:
     broken(project)
     assert run(project, "--select", "GEO118")[1] == ["GEO118"]

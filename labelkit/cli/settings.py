@@ -22,26 +22,31 @@ def find_settings(source: Path, file: Path | None, *, use_config: bool) -> tuple
         file = found.file
         for other in found.skipped:
             click.echo(
-                f"labelkit: {_short(other)} lies in the data set, and is not followed; "
-                f"--config {_short(other)} follows it, --no-config is silent",
+                f"labelkit: {short(other)} lies in the data set, and is not followed; "
+                f"--config {short(other)} follows it, --no-config is silent",
                 err=True,
             )
-    return (_short(file), read_config(_short(file))) if file else (None, Config())
+    return (short(file), read_config(short(file))) if file else (None, Config())
 
 
-def settled(given: dict[str, Any], config: Config) -> dict[str, Any]:
+def settled(given: dict[str, Any], own: dict[str, dict[str, Any]], config: Config) -> dict[str, Any]:
     """Every option's value: as the command line says it, or else the configuration.
 
-    Rules that the command line selects are not ignored by the configuration.
+    given, own: what the command was given, the formats' own options apart. Rules that the command line
+    selects are not ignored by the configuration; options of rules and formats are merged.
     """
     context = click.get_current_context()
     said = {name for name in given if context.get_parameter_source(name) is not ParameterSource.DEFAULT}
     if "select" in said:
         said.add("ignore")
-    return {
+    told = {
         name: getattr(config, name) if name in config.model_fields_set and name not in said else value
         for name, value in given.items()
     }
+    told["rule_options"] = merged(config.rules, options_of_rules(told["rule_options"]))
+    told["format_options"] = merged(config.formats, own)
+    told["per_file_ignores"] = config.per_file_ignores
+    return told
 
 
 def merged(*options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -59,6 +64,6 @@ def options_of_rules(texts: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     return merged(*(rule_options({name: {key: value}}, place="--option ") for name, key, value in words))
 
 
-def _short(file: Path) -> Path:
+def short(file: Path) -> Path:
     """A path as a person in the working directory would say it."""
     return file.relative_to(Path.cwd()) if file.is_absolute() and file.is_relative_to(Path.cwd()) else file

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import click
 from labelkit.baseline import Baseline, read_baseline, write_baseline
 from labelkit.cli.options import Sectioned, comma, format_options, take_format_options
 from labelkit.cli.progress import progress
-from labelkit.cli.settings import find_settings, merged, options_of_rules, settled
+from labelkit.cli.settings import find_settings, settled, short
 from labelkit.cli.streams import result
 from labelkit.dataset import source_format
 from labelkit.errors import UsageError
@@ -30,8 +31,8 @@ OUTPUTS = {
 _SECTIONS = {
     "Rules": ["select", "ignore", "task", "group", "rule_options"],
     "Data set": ["format", "images", "images_dir"],
-    "Findings": ["fail_on", "output_format", "baseline", "writes_baseline"],
-    "Configuration": ["config", "use_config"],
+    "Findings": ["fail_on", "output_format", "baseline", "write_baseline"],
+    "Configuration": ["config", "use_config", "show_config"],
 }
 
 
@@ -62,15 +63,22 @@ _SECTIONS = {
     "--output-format", type=click.Choice(list(OUTPUTS)), metavar="FORMAT", default="text", show_default=True,
     help=f"One of {', '.join(OUTPUTS)}.",
 )  # fmt: skip
-@click.option("--baseline", metavar="FILE", type=click.Path(path_type=Path), help="Known findings, not told.")
-@click.option("--write-baseline", "writes_baseline", is_flag=True, help="Make those of now the known ones.")
+@click.option(
+    "--baseline", metavar="FILE", type=click.Path(path_type=Path), help="Known findings, which are not told."
+)
+@click.option(
+    "--write-baseline", "write_baseline", is_flag=True, help="Make what is found now what is known."
+)
 @click.option(
     "--config", metavar="FILE", type=click.Path(path_type=Path),
-    help="Settings; else the nearest labelkit.toml or pyproject.toml (tool.labelkit) from here upwards.",
+    help="Settings; if not said, the next labelkit.toml or pyproject.toml from here upwards.",
 )  # fmt: skip
-@click.option("--no-config", "use_config", is_flag=True, flag_value=False, default=True, help="No settings.")
+@click.option(
+    "--no-config", "use_config", is_flag=True, flag_value=False, default=True, help="Follow no such file."
+)
+@click.option("--show-config", is_flag=True, help="Print what all settings are, as JSON, and stop.")
 @format_options("open")
-def command(source: Path, config: Path | None, use_config: bool, **given: Any) -> int:
+def command(source: Path, config: Path | None, use_config: bool, show_config: bool, **given: Any) -> int:
     """Check SRC against the rules; `labelkit rules` lists them.
 
     What the command line does not say is as the configuration says. Exit code: 0 where nothing was found that
@@ -81,17 +89,20 @@ def command(source: Path, config: Path | None, use_config: bool, **given: Any) -
         expected = f"one of {', '.join(OUTPUTS)}"
         raise UsageError(f"{file}: output-format", repr(settings.output_format), expected)
     own = take_format_options(given)
-    told = settled(given, settings)
+    told = settled(given, own, settings)
+    if show_config:
+        click.echo(json.dumps({"config": file, **told}, indent=2, ensure_ascii=False, default=str))
+        return 0
     fail_on, output = told.pop("fail_on"), told.pop("output_format")
-    known, writes = told.pop("baseline"), told.pop("writes_baseline")
+    known, writes = told.pop("baseline"), told.pop("write_baseline")
     before = _known_before(known, writes=writes)
     format = told["format"] = source_format(source, told["format"], option="--format").name
     _refuse_others(own, format, source)
-    told["rule_options"] = merged(settings.rules, options_of_rules(told["rule_options"]))
-    told["options"] = merged(settings.formats, own).get(format)
-    told["per_file_ignores"] = settings.per_file_ignores
+    options = told.pop("format_options").get(format)
     with progress("validating") as advance:
-        done = validate(source, baseline=None if writes else before, progress=advance, **told)
+        done = validate(
+            source, options=options, baseline=None if writes else before, progress=advance, **told
+        )
     if writes:
         _renew(known, before or Baseline(), done)
     _write(done, output)
@@ -120,7 +131,8 @@ def _renew(file: Path, before: Baseline, done: Validation) -> None:
     write_baseline(file, after)
     new = len(done.findings) - len(before.known(done.findings))
     forgotten = len(before) + new - len(after)
-    click.echo(f"labelkit: {file}: {len(after)} known findings; {new} new, {forgotten} forgotten", err=True)
+    what = "1 known finding" if len(after) == 1 else f"{len(after)} known findings"
+    click.echo(f"labelkit: {short(file)}: {what}; {new} new, {forgotten} forgotten", err=True)
     done.hide("baseline", range(len(done.findings)))
 
 
