@@ -17,6 +17,7 @@ from PIL import Image
 from test_cli import labelkit
 from test_rules_coco import clean, written
 
+from labelkit.cli.progress import described
 from labelkit.cli.validate import OUTPUTS
 from labelkit.rules import rules
 from labelkit.validation import TASKS, validate
@@ -178,6 +179,13 @@ def test_findings_fail_though_nobody_reads_them_to_their_end(tmp_path: Path, cou
     assert (done.returncode, done.stderr) == (1, "")
     done = shell(f"labelkit validate {path} --output-format full --select LOC | true")
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_progress_says_how_far_how_fast_and_how_long() -> None:
+    assert described(0, 100, 0.0) == described(0, None, 3.0) == ""
+    assert described(1500, None, 1.0) == "1,500 images, 1,500/s"
+    assert described(100, 2500, 20.0) == "100 of 2,500 images, 5.0/s, 8:00 left"
+    assert described(10, 10, 0.1) == "10 of 10 images, 100/s, 0:00 left"
 
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
