@@ -107,8 +107,10 @@ def open_dataset(
     return Dataset(path, chosen, reader, header, notes, sidecar)
 
 
-def source_format(path: Path, name: str | None = None) -> Format:
+def source_format(path: Path, name: str | None = None, *, option: str = "--from") -> Format:
     """The format of that name, or else the one that a path speaks for.
+
+    option: with which a person names it.
 
     Raises UsageError: there is nothing at the path, no format fits, or several do.
     """
@@ -120,10 +122,10 @@ def source_format(path: Path, name: str | None = None) -> Format:
     strongest = next(iter(evidence.values())).strength
     best = [key for key, item in evidence.items() if item.strength == strongest]
     if strongest == 0:
-        raise UsageError(str(path), "is none of the formats", _reasons(evidence), _hint(path))
+        raise UsageError(str(path), "is none of the formats", _reasons(evidence), _hint(path, option))
     if len(best) > 1:
         reasons = "; ".join(f"{key}: {evidence[key].reason}" for key in best)
-        raise UsageError(str(path), f"could be {' or '.join(best)}", reasons, "say which with --from")
+        raise UsageError(str(path), f"could be {' or '.join(best)}", reasons, f"say which with {option}")
     return get_format(best[0])
 
 
@@ -131,7 +133,7 @@ def _reasons(evidence: Mapping[str, Evidence]) -> str:
     return "a data set (" + "; ".join(f"{name}: {item.reason}" for name, item in evidence.items()) + ")"
 
 
-def _hint(path: Path) -> str:
+def _hint(path: Path, option: str) -> str:
     """Where near a path there is a data set, if there is one."""
     near = [path.parent, path.parent.parent]
     if path.is_dir():
@@ -140,7 +142,7 @@ def _hint(path: Path) -> str:
         for name, item in detect(place).items():
             if item.strength == 2:
                 return f"{place} looks like {name}"
-    return "name the format with --from"
+    return f"name the format with {option}"
 
 
 def own_options(function: Callable[..., Any]) -> list[str]:

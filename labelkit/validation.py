@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from labelkit.baseline import Baseline
 from labelkit.changes import Fix
 from labelkit.checking import (
     Checks,
@@ -32,9 +33,11 @@ from labelkit.formats import Parcel, get_format
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
 from labelkit.model import Header
+from labelkit.options import rule_options as checked_options
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
 from labelkit.survey import FileFacts, Survey
 from labelkit.table import Table
+from labelkit.triage import Patterns
 
 Progress = Callable[[int, int | None], None]
 _FILES = 64  # image files that are checked together
@@ -46,7 +49,9 @@ class Validation:
     """What validating a data set found.
 
     findings: in the order of the data. fixes: what would mend a finding, by its position. checked: the codes
-    of the rules that ran. survey: what the data set shows as a whole.
+    of the rules that ran. survey: what the data set shows as a whole. hidden: how many findings are left out,
+    by why. conclusive: the codes of the rules that looked at all there is, so that a known finding of theirs
+    that was not found is gone. gone: how many of the baseline are.
     """
 
     source: Path
@@ -57,6 +62,26 @@ class Validation:
     findings: list[Finding] = field(default_factory=list)
     fixes: dict[int, Fix] = field(default_factory=dict)
     survey: Survey | None = None
+    hidden: dict[str, int] = field(default_factory=dict)
+    conclusive: set[str] = field(default_factory=set)
+    gone: int = 0
+
+    def hide(self, why: str, positions: Collection[int]) -> None:
+        """Leave findings out, and count them."""
+        kept = [position for position in range(len(self.findings)) if position not in positions]
+        if positions:
+            self.hidden[why] = self.hidden.get(why, 0) + len(positions)
+        self.findings = [self.findings[position] for position in kept]
+        self.fixes = {new: self.fixes[old] for new, old in enumerate(kept) if old in self.fixes}
+
+    def hide_known(self, baseline: Baseline) -> None:
+        """Leave out the findings that a baseline knows, and count those of it that are gone."""
+        known = baseline.known(self.findings)
+        self.gone = len(baseline.of(self.conclusive)) - len(known & self._of(self.conclusive))
+        self.hide("baseline", known)
+
+    def _of(self, codes: Collection[str]) -> set[int]:
+        return {position for position, finding in enumerate(self.findings) if finding.code in codes}
 
     def rule(self, finding: Finding) -> Rule:
         """The rule that made a finding."""
@@ -90,6 +115,8 @@ def validate(
     images_dir: str | Path | None = None,
     rule_options: Mapping[str, Mapping[str, Any]] | None = None,
     options: Mapping[str, Any] | None = None,
+    per_file_ignores: Mapping[str, Collection[str]] | None = None,
+    baseline: Baseline | None = None,
     fixes: bool = False,
     jobs: int = 1,
     progress: Progress | None = None,
@@ -104,6 +131,8 @@ def validate(
     options: the format's own for reading. fixes: whether it is asked how to mend what is found. jobs: how
     many processes share the work; what is found is the same with any number. A script that asks for several
     must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
+    per_file_ignores: rules to ignore, by patterns of files and images (see ``triage.Patterns``). baseline:
+    findings that are known, and not told.
 
     Raises UsageError: no format fits; an option, a rule, a task or the target is unknown. A data
     set that cannot be read is a finding.
@@ -114,17 +143,29 @@ def validate(
         raise UsageError("--task", repr(task), f"one of {', '.join(TASKS)}")
     _check_group(group)
     check_options(origin, options or {})
-    chosen = list(selected(select, ignore))
-    result = Validation(path, origin.name, chosen)
+    own = checked_options(rule_options or {}, place="rule_options ")
+    patterns = Patterns(per_file_ignores or {}, path)
+    chosen = selected(select, ignore)
+    result = Validation(path, origin.name, list(chosen))
     common = {"task": task, "group": group, "target": get_format(target).name if target else None}
-    checks = Checks(tuple(chosen), common, rule_options or {}, path, origin.name, images, fixes)
+    checks = Checks(tuple(chosen), common, own, path, origin.name, images, fixes)
     folder = Path(images_dir) if images_dir else None
     with engine(jobs) as started:
         run = _Run(result, checks, started, progress, checks.outcome())
         for item in inspect(path, origin, folder, options or {}):
             run.take(item)
         run.finish()
+    result.conclusive = {rule.code for rule in chosen.values() if _is_conclusive(rule, common, images=images)}
+    if baseline is not None:
+        result.hide_known(baseline)  # before others are hidden, which would seem to be gone
+    result.hide("per-file-ignores", patterns.ignored(result.findings))
     return result
+
+
+def _is_conclusive(rule: Rule, common: Mapping[str, Any], *, images: bool) -> bool:
+    """Whether a rule saw all that it looks at: the images, if it may need them, and what it must be told."""
+    is_told = all(common[name] is not None for name in common if name in rule.options)
+    return is_told and (images or rule.over not in (ImageFile, Survey))
 
 
 def _check_group(group: str | None) -> None:

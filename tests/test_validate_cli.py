@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -11,8 +17,10 @@ from PIL import Image
 from test_cli import labelkit
 from test_rules_coco import clean, written
 
+from labelkit.cli.progress import described
+from labelkit.cli.validate import OUTPUTS
 from labelkit.rules import rules
-from labelkit.validation import validate
+from labelkit.validation import TASKS, validate
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 
@@ -90,6 +98,134 @@ def test_rules_are_listed_and_explained() -> None:
     wrong = labelkit("rules", "GEO1003")
     assert wrong.returncode == 2
     assert "did you mean GEO103?" in wrong.stderr
+
+
+def test_a_family_is_listed_and_a_mistyped_word_is_guessed() -> None:
+    listed = labelkit("rules", "geo").stdout.splitlines()
+    assert {line.split()[0] for line in listed[1:]} == {code for code in rules() if code.startswith("GEO")}
+    assert labelkit("rules", "GEO", "GEO114").stdout.count("\nWhy: ") > 2  # a page each
+    for word, near in {"GOE": "GEO", "emty-box": "empty-box", "Empty_Boxx": "empty-box"}.items():
+        assert f"did you mean {near}?" in labelkit("rules", word).stderr
+
+
+def test_a_page_says_how_options_are_set() -> None:
+    page = labelkit("rules", "GEO114").stdout
+    assert page.endswith("\n\n    [tool.labelkit.rules.GEO114]\n    limit = 50.0\n    smallest = 2.0\n")
+    assert "[tool.labelkit" not in labelkit("rules", "GEO102", "LOC101").stdout  # a task is said for all
+
+
+def test_help_fits_a_terminal_and_says_what_can_be_chosen() -> None:
+    text = labelkit("validate", "--help", env={**os.environ, "COLUMNS": "80"}).stdout
+    assert max(len(line) for line in text.splitlines()) <= 80
+    said = " ".join(text.split()).replace("- ", "-")
+    assert all(f"{word}," in said or f"{word}." in said for word in (*TASKS, *OUTPUTS))
+    assert text.count("\n  --help") + text.count("-h, --help") == 1
+    titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
+    assert titles[:4] == ["Rules:", "Data set:", "Findings:", "Configuration:"]
+    assert "For voc:" in titles
+
+
+def test_options_name_the_format_by_the_option_of_this_command(tmp_path: Path) -> None:
+    nothing = tmp_path / "a" / "b"  # whose neighbours are no data sets either
+    nothing.mkdir(parents=True)
+    assert "--format" in labelkit("validate", nothing).stderr
+    assert "--from" in labelkit("convert", nothing, tmp_path / "out", "--to", "voc").stderr
+
+
+# --- streams -----------------------------------------------------------------------------------------------
+
+
+def shell(command: str) -> subprocess.CompletedProcess[str]:
+    text = command.replace("labelkit", f"{sys.executable} -m labelkit")
+    return subprocess.run(["bash", "-o", "pipefail", "-c", text], capture_output=True, text=True, timeout=120)
+
+
+def empty_boxes(path: Path, count: int) -> Path:
+    said = clean()
+    for key in range(10, 10 + count):
+        said["annotations"].append({**said["annotations"][2], "id": key, "bbox": [key, 1, 0, 1]})
+    return written(path, said)
+
+
+@pytest.mark.parametrize("output", ["text", "json"])
+@pytest.mark.parametrize("target", [">/dev/full", ">&-"], ids=["full disk", "closed"])
+def test_a_result_that_cannot_be_written_is_one_line_and_exit_2(
+    tmp_path: Path, output: str, target: str
+) -> None:
+    done = shell(f"labelkit validate {empty_boxes(tmp_path, 3)} --output-format {output} {target}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("labelkit: error: stdout: cannot be written (")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["rules", "schema record", "--help"])
+def test_no_command_is_silent_about_a_closed_stdout(command: str) -> None:
+    done = shell(f"labelkit {command} >&-")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "internal error" not in done.stderr
+
+
+def test_a_stderr_that_is_full_or_closed_changes_no_exit_code(tmp_path: Path) -> None:
+    path = empty_boxes(tmp_path, 1)
+    for target in ("2>/dev/full", "2>&-"):
+        assert shell(f"labelkit validate {path} {target}").returncode == 1
+        assert shell(f"labelkit validate {tmp_path}/nothing {target}").returncode == 2
+        assert shell(f"labelkit frobnicate {target}").returncode == 2
+
+
+@pytest.mark.parametrize("count", [1, 3000])
+def test_findings_fail_though_nobody_reads_them_to_their_end(tmp_path: Path, count: int) -> None:
+    path = empty_boxes(tmp_path, count)
+    done = shell(f"labelkit validate {path} --output-format full | true")
+    assert (done.returncode, done.stderr) == (1, "")
+    done = shell(f"labelkit validate {path} --output-format full --select LOC | true")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_progress_says_how_far_how_fast_and_how_long() -> None:
+    assert described(0, 100, 0.0) == described(0, None, 3.0) == ""
+    assert described(1500, None, 1.0) == "1,500 images, 1,500/s"
+    assert described(100, 2500, 20.0) == "100 of 2,500 images, 5.0/s, 8:00 left"
+    assert described(10, 10, 0.1) == "10 of 10 images, 100/s, 0:00 left"
+
+
+def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
+    path = empty_boxes(tmp_path, 3000)
+    command = [sys.executable, "-m", "labelkit", "validate", path]
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+        os.close(theirs)
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        process.wait(timeout=60)
+    with open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123 (a number, no path)
+        shown = terminal.read(100_000)
+    assert b"validating" in shown
+    assert b"images" in shown
+    assert b"\x1b" not in printed
+    assert labelkit("validate", path).stderr == ""
+
+
+def catches(process: int, number: int) -> bool:
+    status = Path(f"/proc/{process}/status").read_text()
+    (mask,) = (line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)
+
+
+def test_a_stopped_validation_says_no_more_than_that(tmp_path: Path) -> None:
+    path = empty_boxes(tmp_path, 100_000)
+    command = [sys.executable, "-m", "labelkit", "validate", path]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not catches(process.pid, signal.SIGHUP):  # which the command does as soon as it runs
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate(timeout=60)
+    assert (process.returncode, stdout, stderr.strip()) == (130, "", "labelkit: stopped")
 
 
 # --- outputs -----------------------------------------------------------------------------------------------

@@ -6,15 +6,17 @@ something left out, 2 wrong usage or unreadable input or an internal error, 130 
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import traceback
+from contextlib import suppress
 from importlib import import_module
+from typing import Any
 
 import click
 
 import labelkit
+from labelkit.cli.streams import mute, replace_closed
 from labelkit.errors import BadRecordsError, LabelkitError, LossError
 
 _COMMANDS = {
@@ -38,6 +40,13 @@ class _Lazy(click.Group):
         command: click.Command = import_module(f"labelkit.cli.{name}").command
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # click would exit with 1, or not, by how much was buffered
+            mute()
+            return 0
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
@@ -54,17 +63,17 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: every failure is one line and a code, tracebacks are for --debug."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     debug = "--debug" in arguments  # wherever it stands
+    replace_closed()
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _terminated)
     try:
         code = cli.main([word for word in arguments if word != "--debug"], "labelkit", standalone_mode=False)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
     except BaseException as error:
         if debug and not isinstance(error, click.ClickException | SystemExit):
             traceback.print_exc()
-        code = _code_of(error)
+        code = _code_of(error, writes="convert" in arguments)
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -72,20 +81,21 @@ def _terminated(number: int, frame: object) -> None:
     raise SystemExit(128 + number)  # as a Ctrl-C: everything that was begun is undone on the way out
 
 
-def _code_of(error: BaseException) -> int:
-    """Tell what went wrong, and give the exit code."""
+def _code_of(error: BaseException, *, writes: bool) -> int:
+    """Tell what went wrong, and give the exit code. writes: whether a data set was to be written."""
+    nothing = "; nothing was written" if writes else ""
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
-        return _complain("stopped; nothing was written", 130)
+        return _complain(f"stopped{nothing}", 130)
     if isinstance(error, SystemExit):
         if isinstance(error.code, int) and error.code > 128:
-            return _complain("terminated; nothing was written", error.code)
+            return _complain(f"terminated{nothing}", error.code)
         return error.code if isinstance(error.code, int) else 0
     if isinstance(error, click.ClickException):
-        error.show()
+        with suppress(OSError):
+            error.show()
         return 2
     if isinstance(error, BrokenPipeError):
-        # The reader of our output has gone (`| head`): its business. Keep the interpreter quiet at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        mute()
         return 0
     if isinstance(error, LabelkitError):
         for each in error.errors if isinstance(error, BadRecordsError) else []:
@@ -98,5 +108,6 @@ def _code_of(error: BaseException) -> int:
 
 
 def _complain(text: str, code: int) -> int:
-    click.echo(f"labelkit: {text}", err=True)
+    with suppress(OSError):  # a full or closed stderr: the code still tells
+        click.echo(f"labelkit: {text}", err=True)
     return code

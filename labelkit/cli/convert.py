@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.cli.progress import progress
 from labelkit.derive import DERIVABLE
 from labelkit.errors import DestinationError
 from labelkit.findings import Finding
@@ -60,8 +58,8 @@ def command(source: Path, destination: Path, report: Path | None, output_format:
     options = take_format_options(rest)
     if report:
         _check_report(report, overwrite=rest["overwrite"])
-    with _progress() as progress:
-        done = convert(source, destination, options=options, progress=progress, **rest)
+    with progress("converting") as advance:
+        done = convert(source, destination, options=options, progress=advance, **rest)
     text = json.dumps(done.as_json(), indent=2, ensure_ascii=False)
     if report:
         report.write_text(text + "\n", "utf-8")
@@ -87,26 +85,6 @@ def _say_result(text: str) -> None:
         raise DestinationError(
             "stdout", f"the data set is written, but its ledger cannot be printed ({error})"
         ) from None
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int | None], None] | None]:
-    """A bar on a terminal, nothing in a pipe or a file."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (
-        TextColumn("converting"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("images,"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _ledger_text(done: Report) -> str:

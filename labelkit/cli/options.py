@@ -13,6 +13,32 @@ import click
 from labelkit.formats import formats
 
 
+class Sectioned(click.Command):
+    """A command whose help has its options in sections, and those for each format in one of their own."""
+
+    sections: dict[str, list[str]]
+
+    def __init__(self, *arguments: Any, sections: dict[str, list[str]], **rest: Any) -> None:
+        """sections: names of parameters by title, in order; those in none, the help, come last."""
+        super().__init__(*arguments, **rest)
+        self.sections = sections
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        titles = {name: title for title, names in self.sections.items() for name in names}
+        rows: dict[str, list[tuple[str, str]]] = {title: [] for title in self.sections}
+        for parameter in self.get_params(ctx):
+            name = parameter.name or ""
+            format = name.partition("_")[0]
+            title = titles.get(name) or (f"For {format}" if format in formats() else "Options")
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record:
+                rows.setdefault(title, []).append(record)
+        for title, records in rows.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
+
+
 def comma(
     choices: tuple[str, ...] | None,
 ) -> Callable[[click.Context, click.Parameter, Any], tuple[str, ...]]:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import sys
+import json
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
-from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.baseline import Baseline, read_baseline, write_baseline
+from labelkit.cli.options import Sectioned, comma, format_options, take_format_options
+from labelkit.cli.progress import progress
+from labelkit.cli.settings import find_settings, settled, short
+from labelkit.cli.streams import result
 from labelkit.dataset import source_format
 from labelkit.engine import available
 from labelkit.errors import UsageError
-from labelkit.rules import SEVERITIES, Severity
-from labelkit.validation import TASKS, validate
+from labelkit.rules import SEVERITIES
+from labelkit.validation import TASKS, Validation, validate
 
 # The module of labelkit.outputs and the function in it, imported when it is asked for.
 OUTPUTS = {
@@ -25,37 +29,119 @@ OUTPUTS = {
     "github": ("github", "write"),
     "junit": ("junit", "write"),
 }
+_SECTIONS = {
+    "Rules": ["select", "ignore", "task", "group", "target", "rule_options"],
+    "Data set": ["format", "images", "images_dir", "jobs"],
+    "Findings": ["fail_on", "output_format", "baseline", "write_baseline"],
+    "Configuration": ["config", "use_config", "show_config"],
+}
 
 
-@click.command(name="validate", short_help="Find every defect of a data set.")
+@click.command(
+    name="validate", short_help="Find every defect of a data set.", cls=Sectioned, sections=_SECTIONS
+)
 @click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-@click.option("--format", "format_", help="Format of SRC; detected if not said.")
-@click.option("--task", type=click.Choice(TASKS), help="What the labels are for.")
-@click.option("--select", multiple=True, callback=comma(None), help="Only these rules: GEO,MSK101.")
-@click.option("--ignore", multiple=True, callback=comma(None), help="Not these rules.")
-@click.option("--group", help="Regular expression for the part of a path that splits must not share.")
+@click.option(
+    "--select", multiple=True, metavar="RULES", callback=comma(None), help="Only these: GEO,MSK101."
+)
+@click.option("--ignore", multiple=True, metavar="RULES", callback=comma(None), help="Not these.")
+@click.option(
+    "--task", type=click.Choice(TASKS), metavar="TASK", help=f"What the labels are for: {', '.join(TASKS)}."
+)
+@click.option("--group", metavar="REGEX", help="The part of an image's path that splits must not share.")
 @click.option("--target", metavar="FORMAT", help="What SRC will be converted to; it may forbid overlaps.")
-@click.option("--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True)
+@click.option(
+    "--option", "rule_options", multiple=True, metavar="RULE.OPTION=VALUE",
+    help="An option of a rule, as in GEO114.limit=30; `labelkit rules GEO114` names them.",
+)  # fmt: skip
+@click.option("--format", help="Format of SRC; detected if not said.")
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
 @click.option(
     "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
 )
-@click.option("--output-format", type=click.Choice(list(OUTPUTS)), default="text", show_default=True)
+@click.option(
+    "--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True,
+    help="Exit with 1 where something is as bad as that.",
+)  # fmt: skip
+@click.option(
+    "--output-format", type=click.Choice(list(OUTPUTS)), metavar="FORMAT", default="text", show_default=True,
+    help=f"One of {', '.join(OUTPUTS)}.",
+)  # fmt: skip
+@click.option(
+    "--baseline", metavar="FILE", type=click.Path(path_type=Path), help="Known findings, which are not told."
+)
+@click.option(
+    "--write-baseline", "write_baseline", is_flag=True, help="Make what is found now what is known."
+)
+@click.option(
+    "--config", metavar="FILE", type=click.Path(path_type=Path),
+    help="Settings; if not said, the next labelkit.toml or pyproject.toml from here upwards.",
+)  # fmt: skip
+@click.option(
+    "--no-config", "use_config", is_flag=True, flag_value=False, default=True, help="Follow no such file."
+)
+@click.option("--show-config", is_flag=True, help="Print what all settings are, as JSON, and stop.")
 @format_options("open")
-def command(source: Path, format_: str | None, fail_on: Severity, output_format: str, **rest: Any) -> int:
+def command(source: Path, config: Path | None, use_config: bool, show_config: bool, **given: Any) -> int:
     """Check SRC against the rules; `labelkit rules` lists them.
 
-    Options that start with a format's name are for reading that format.
+    What the command line does not say is as the configuration says. Exit code: 0 where nothing was found that
+    is as bad as --fail-on, 1 where something was, 2 where the request is wrong.
     """
-    options = take_format_options(rest)
-    format = source_format(source, format_).name
-    for name in options:
+    file, settings = find_settings(source, config, use_config=use_config)
+    if settings.output_format not in (None, *OUTPUTS):
+        expected = f"one of {', '.join(OUTPUTS)}"
+        raise UsageError(f"{file}: output-format", repr(settings.output_format), expected)
+    own = take_format_options(given)
+    told = settled(given, own, settings)
+    if show_config:
+        click.echo(json.dumps({"config": file, **told}, indent=2, ensure_ascii=False, default=str))
+        return 0
+    fail_on, output = told.pop("fail_on"), told.pop("output_format")
+    known, writes = told.pop("baseline"), told.pop("write_baseline")
+    before = _known_before(known, writes=writes)
+    format = told["format"] = source_format(source, told["format"], option="--format").name
+    _refuse_others(own, format, source)
+    options = told.pop("format_options").get(format)
+    with progress("validating") as advance:
+        done = validate(
+            source, options=options, baseline=None if writes else before, progress=advance, **told
+        )
+    if writes:
+        _renew(known, before or Baseline(), done)
+    _write(done, output)
+    return 1 if done.fails(fail_on) else 0
+
+
+def _known_before(file: Path | None, *, writes: bool) -> Baseline | None:
+    if file is None and writes:
+        raise UsageError("--write-baseline", "without --baseline", "--baseline FILE, which is to be written")
+    if file is None or (writes and not file.exists()):
+        return None
+    return read_baseline(file)
+
+
+def _refuse_others(own: dict[str, dict[str, Any]], format: str, source: Path) -> None:
+    for name in own:
         if name != format:
             raise UsageError(
                 f"--{name}-…", f"does nothing, for {source} is {format}", "an option of its format"
             )
-    done = validate(source, format=format, options=options.get(format), **rest)
-    module, name = OUTPUTS[output_format]
-    getattr(import_module(f"labelkit.outputs.{module}"), name)(done, sys.stdout)
-    return 1 if done.fails(fail_on) else 0
+
+
+def _renew(file: Path, before: Baseline, done: Validation) -> None:
+    """Make the findings of now the known ones, and say what that changed."""
+    after = before.renewed(done.findings, done.conclusive)
+    write_baseline(file, after)
+    new = len(done.findings) - len(before.known(done.findings))
+    forgotten = len(before) + new - len(after)
+    what = "1 known finding" if len(after) == 1 else f"{len(after)} known findings"
+    click.echo(f"labelkit: {short(file)}: {what}; {new} new, {forgotten} forgotten", err=True)
+    done.hide("baseline", range(len(done.findings)))
+
+
+def _write(done: Validation, output: str) -> None:
+    module, name = OUTPUTS[output]
+    with result() as stream:
+        getattr(import_module(f"labelkit.outputs.{module}"), name)(done, stream)

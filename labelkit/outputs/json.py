@@ -1,7 +1,8 @@
 """Findings for programs: one JSON document, or one JSON object a line.
 
 A document has ``source``, ``format``, ``images``, ``objects``, ``rules`` (the codes that ran), ``counts`` by
-severity and ``findings``. A finding has ``code``, ``name``, ``severity``, ``message`` and ``at``: ``file``
+severity, ``hidden`` (how many findings are left out, by why), ``gone`` (how many of the baseline were not
+found) and ``findings``. A finding has ``code``, ``name``, ``severity``, ``message`` and ``at``: ``file``
 (relative to the data set), and where known ``line`` (from 1), ``offset`` (byte), ``element``, ``image``,
 ``object`` (from 1), ``id`` and ``box`` (x, y, w, h in pixels). What is not known is not there.
 """
@@ -25,6 +26,8 @@ def write(validation: Validation, stream: TextIO) -> None:
         "objects": validation.objects,
         "rules": validation.checked,
         "counts": validation.counts(),
+        "hidden": validation.hidden,
+        "gone": validation.gone,
         "findings": [as_json(validation, finding) for finding in validation.findings],
     }
     json.dump(document, stream, indent=2, ensure_ascii=False)

@@ -40,7 +40,14 @@ def _write(validation: Validation, stream: TextIO, *, few: int | None) -> None:
 
 
 def summary(validation: Validation) -> str:
-    """The counts in one line."""
+    """The counts in one line, with those of the findings that are not told."""
     counts = [f"{n} {name}{'s' if n != 1 else ''}" for name, n in validation.counts().items() if n]
     what = f"{validation.images} images, {validation.objects} objects, {len(validation.checked)} rules"
-    return f"{', '.join(counts) or 'no findings'} ({what})"
+    line = f"{', '.join(counts) or 'no findings'} ({what})"
+    if validation.hidden:
+        reasons = [f"{count} by {why}" for why, count in validation.hidden.items()]
+        line += f"; hidden: {', '.join(reasons)}"
+    if validation.gone:
+        are = "finding of the baseline is" if validation.gone == 1 else "findings of the baseline are"
+        line += f"; {validation.gone} {are} gone; --write-baseline forgets them"
+    return line

@@ -16,6 +16,7 @@ import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -150,17 +151,26 @@ def rule_of(check: Check) -> Rule:
     return Rule(code, severity, check, over, options, supersedes)
 
 
-def selected(select: Iterable[str], ignore: Iterable[str]) -> dict[str, Rule]:
+def selected(
+    select: Collection[str], ignore: Collection[str], *, place: tuple[str, str] = ("--select", "--ignore")
+) -> dict[str, Rule]:
     """The rules whose code starts with, or whose name is, one of ``select`` (all if empty), less ``ignore``.
 
-    Raises UsageError where a word fits no rule.
+    place: what names the two to the user. Raises UsageError where a word fits no rule, or no rule is left.
     """
-    wanted, unwanted = _matching("--select", select), _matching("--ignore", ignore)
-    chosen = wanted or set(rules())
-    return {code: item for code, item in rules().items() if code in chosen - unwanted}
+    wanted, unwanted = matching(place[0], select), matching(place[1], ignore)
+    chosen = (wanted if select else set(rules())) - unwanted
+    if not chosen:
+        found = f"no rule is left of {len(wanted)} selected and {len(unwanted)} ignored"
+        raise UsageError(" and ".join(place), found, "at least one rule")
+    return {code: item for code, item in rules().items() if code in chosen}
 
 
-def _matching(option: str, words: Iterable[str]) -> set[str]:
+def matching(place: str, words: Iterable[str]) -> set[str]:
+    """The codes of the rules that words stand for: families or other beginnings of codes, codes, names, ALL.
+
+    place: who says the words. Raises UsageError, with the nearest word, where one fits no rule.
+    """
     found: set[str] = set()
     for word in words:
         codes = {
@@ -168,12 +178,21 @@ def _matching(option: str, words: Iterable[str]) -> set[str]:
             for code, item in rules().items()
             if word in ("ALL", item.name) or (re.fullmatch("[A-Z]+[0-9]*", word) and code.startswith(word))
         }
-        if not codes:
+        if not codes and word not in FAMILIES:  # a family whose rules are all in plug-ins may have none
             raise UsageError(
-                option,
+                place,
                 f"no rule {word!r}",
                 f"a family ({', '.join(FAMILIES)}), a code or a name",
-                "`labelkit rules` lists them",
+                f"did you mean {near}?" if (near := nearest(word)) else "`labelkit rules` lists them",
             )
         found |= codes
     return found
+
+
+def nearest(word: str) -> str:
+    """The family, code or name that a mistyped word comes nearest to, or nothing."""
+    known = [*FAMILIES, *{code[:3] for code in rules()}, *rules(), *(item.name for item in rules().values())]
+    for each in (word, word.upper(), word.lower().replace("_", "-")):
+        if near := get_close_matches(each, sorted(known), 1):
+            return near[0]
+    return ""
