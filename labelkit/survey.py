@@ -24,7 +24,7 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What is known of an image's file. None: not looked at, or unreadable."""
+    """What is known of an image's file, and where it lies. None: not looked at, or unreadable."""
 
     name: str
     width: int | None = None
@@ -32,6 +32,7 @@ class FileFacts:
     orientation: int = 1
     digest: str | None = None
     fingerprint: int | None = None
+    path: Path | None = None
 
 
 def file_facts(file: ImageFile) -> FileFacts:
@@ -39,12 +40,14 @@ def file_facts(file: ImageFile) -> FileFacts:
     try:
         header, digest = file.header, file.digest
     except (ValueError, OSError):
-        return FileFacts(file.name)
+        return FileFacts(file.name, path=file.path)
     try:
         fingerprint = file.fingerprint
     except ValueError:
         fingerprint = None
-    return FileFacts(file.name, header.width, header.height, header.orientation, digest, fingerprint)
+    return FileFacts(
+        file.name, header.width, header.height, header.orientation, digest, fingerprint, file.path
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,7 +131,7 @@ class SurveyBuilder:
 
     def add_file(self, file: ImageFile, *, is_open: bool) -> None:
         """Note an image file; is_open: with what its bytes say."""
-        facts = file_facts(file) if is_open else FileFacts(file.name)
+        facts = file_facts(file) if is_open else FileFacts(file.name, path=file.path)
         self.files[file.row.path] = facts
         self._folders.setdefault(file.path.parent, set()).add(file.path.name)
 

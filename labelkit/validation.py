@@ -14,12 +14,13 @@ from typing import Any
 
 from labelkit.changes import Fix
 from labelkit.dataset import open_dataset, own_options, source_format
-from labelkit.errors import FormatError, UsageError
+from labelkit.errors import FormatError, LabelkitError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Format, Parcel
 from labelkit.formats._inspect import part_items
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, Record
+from labelkit.places import place_of
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
 from labelkit.survey import Survey, SurveyBuilder
 from labelkit.table import Table
@@ -168,7 +169,8 @@ class _Run:
 
     def finish(self, root: Path) -> None:
         """Check the data set as a whole."""
-        self.result.survey = self.builder.finish(root, self.result.format, self.header)
+        named = root if root.name not in ("", "..") else root.resolve()  # places begin with its name
+        self.result.survey = self.builder.finish(named, self.result.format, self.header)
         self.check(self.result.survey)
 
     def check(self, item: object) -> None:
@@ -188,6 +190,8 @@ class _Run:
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
             where = item.locate(where)
+        elif isinstance(item, LabelkitError) and str(where) == item.place:
+            where = place_of(item.place, self.result.source)
         if fault.other is not None:
             assert isinstance(item, Table)
             message = f"{message} {item.locate(fault.other)}"

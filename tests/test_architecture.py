@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 # A module imports only from rows above its own, or its own package.
 LAYERS = [
     {"errors", "findings", "model", "geometry", "changes"},
-    {"pixels"},
+    {"pixels", "places"},
     {"table"},
     {"image_files"},
     {"map_files"},

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import re
 from base64 import b64encode
 from dataclasses import replace
+from functools import partial
 from hashlib import sha256
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from jsonschema import Draft4Validator
+from test_rules_coco import clean, written
 
+from labelkit.changes import Edit, Fix
 from labelkit.findings import Finding, Location, fingerprint
-from labelkit.outputs import page, plots
+from labelkit.outputs import github, page, plots, sarif
+from labelkit.places import Files, place_of
+from labelkit.rules import rules
+from labelkit.validation import Validation, validate
+
+SAMPLE = Path(__file__).parents[1] / "sample_data"
 
 
 def finding(**place: Any) -> Finding:
@@ -177,3 +189,166 @@ def test_a_heat_map_is_darkest_where_there_is_most() -> None:
 )
 def test_a_plot_of_nothing_says_so(plot: str) -> None:
     assert "Nothing to show." in plot
+
+
+# --- places on disk ----------------------------------------------------------------------------------------
+
+
+def broken(root: Path) -> Path:
+    """A data set of one file, an annotation a line, with hostile names and four defects."""
+    said = clean()
+    said["images"][1]["file_name"] = 'é,b::c%<&">\n.jpg'
+    said["categories"][1]["name"] = "</script><b>dog"
+    said["annotations"][2]["bbox"] = [30, 3, 0, 10]
+    said["annotations"].append({**said["annotations"][0], "id": 4, "bbox": [50, 3, 30, 10]})
+    root.mkdir(parents=True, exist_ok=True)
+    path = root / "ü, a%b.json"
+    path.write_text(json.dumps(said, indent=1), "utf-8")
+    return path
+
+
+def written_as(module: Any, validation: Validation) -> str:
+    stream = io.StringIO()
+    module.write(validation, stream)
+    return stream.getvalue()
+
+
+def test_an_error_names_its_place_in_parts(tmp_path: Path) -> None:
+    file = tmp_path / "annotations" / "a:b.json"
+    file.parent.mkdir()
+    file.write_text("{}")
+    assert place_of(f"{file}:annotations[3].bbox (id 7), byte 99", tmp_path) == Location(
+        "annotations/a:b.json", element="annotations[3].bbox", id=7, offset=99
+    )
+    assert place_of(f"{file}:byte 7", tmp_path) == Location("annotations/a:b.json", offset=7)
+    assert place_of(f"{file}:line 3", file) == Location("a:b.json", line=3)
+    assert place_of(f"{file}:4", file) == Location("a:b.json", line=4)
+    assert place_of(f"{tmp_path}:a.jpg", tmp_path) == Location(tmp_path.name, element="a.jpg")
+    assert place_of("2007_000027:object", tmp_path) == Location("2007_000027:object")
+    assert place_of("x" * 9000 + ":" * 9000, tmp_path).file.startswith("xx")
+
+
+def test_a_byte_is_found_in_its_line_and_column(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes('{\n "é": 1,\r\n "x": 2}'.encode() + b"\n" * 3_000_000 + b"  y")
+    findings = [finding(offset=k) for k in (0, 3, 8, 16, 3_000_023)]
+    findings = [replace(each, at=replace(each.at, file="a.json")) for each in findings if each.at]
+    files = Files(path, findings, tmp_path)
+    spots = [files.spot(each.at) for each in findings if each.at]
+    assert [(each.line, each.column) for each in spots] == [(1, 1), (2, 2), (2, 6), (3, 4), (3_000_003, 3)]
+    beyond = finding(offset=9_000_000).at
+    assert beyond is not None
+    assert Files(path, [], tmp_path).spot(beyond).line is None
+
+
+def test_files_are_named_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = broken(tmp_path / "sets" / "annotations")
+    monkeypatch.chdir(tmp_path)
+    for source in (path, path.parent, path.parent.parent, Path("sets/annotations"), Path("sets")):
+        found = validate(source, select=["GEO102"])
+        (spot,) = (Files(source, found.findings).spot(each.at) for each in found.findings if each.at)
+        assert spot.file == "sets/annotations/ü, a%b.json"
+        assert path.read_text("utf-8").splitlines()[(spot.line or 0) - 1].strip() == "{"
+    monkeypatch.chdir(path.parent)
+    assert Files(path, []).spot(Location("no such.jpg")).file == "no such.jpg"
+    monkeypatch.chdir("/")
+    assert Files(tmp_path / "sets", []).spot(Location("a.jpg")).file == str(tmp_path / "sets/a.jpg")[1:]
+
+
+def test_the_current_folder_has_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = broken(tmp_path / "birds").parent
+    monkeypatch.chdir(root)
+    (found,) = validate(".", select=["REF112"]).findings
+    assert found.place == "birds"
+    assert found.at is not None
+    assert Files(Path(), []).spot(found.at).file == "."
+
+
+def test_github_finds_the_files_of_its_workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = broken(tmp_path / "repository" / "data")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "repository"))
+    monkeypatch.chdir(path.parent)
+    lines = written_as(github, validate(path.name, select=["GEO102"])).splitlines()
+    assert lines[0].startswith("::error title=GEO102 empty-box,file=data/ü%2C a%25b.json,line=66,col=3::")
+    monkeypatch.setenv("GITHUB_WORKSPACE", str(tmp_path / "other"))
+    assert ",file=ü%2C a%25b.json," in written_as(github, validate(path.name, select=["GEO102"]))
+
+
+# --- SARIF -------------------------------------------------------------------------------------------------
+
+SARIF = json.loads((Path(__file__).parent / "sarif/sarif-schema-2.1.0.json").read_text("utf-8"))
+
+
+def log_of(validation: Validation) -> Any:
+    log = json.loads(written_as(sarif, validation))
+    assert [error.message for error in Draft4Validator(SARIF).iter_errors(log)] == []
+    return log["runs"][0]
+
+
+@pytest.mark.parametrize("source", ["coco", "voc", "cityscapes", "jsonl"])
+def test_sarif_passes_the_official_schema(source: str) -> None:
+    run = log_of(validate(SAMPLE / source))
+    assert [each["id"] for each in run["tool"]["driver"]["rules"]] == list(rules())
+    for rule in run["tool"]["driver"]["rules"]:
+        assert rule["help"]["markdown"].startswith(f"# {rule['id']} ")
+        assert rule["shortDescription"]["text"].endswith(".")
+
+
+def test_sarif_says_where_a_defect_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = broken(tmp_path / "data")
+    monkeypatch.chdir(tmp_path)
+    run = log_of(validate(Path("data") / path.name, select=["GEO", "REF112"]))
+    empty, outside, missing = run["results"]
+    assert (empty["ruleId"], empty["level"]) == ("GEO102", "error")
+    assert run["tool"]["driver"]["rules"][empty["ruleIndex"]]["id"] == "GEO102"
+    place = empty["locations"][0]
+    artifact = {"uri": "data/%C3%BC%2C%20a%25b.json", "uriBaseId": "%SRCROOT%"}
+    assert place["physicalLocation"]["artifactLocation"] == artifact
+    region = place["physicalLocation"]["region"]
+    assert path.read_bytes()[region["byteOffset"] :].startswith(b'{\n   "id": 3,')
+    assert path.read_text("utf-8").splitlines()[region["startLine"] - 1][region["startColumn"] - 1 :] == "{"
+    assert [(each["kind"], each["fullyQualifiedName"]) for each in place["logicalLocations"]] == [
+        ("element", "annotations[2]"),
+        ("resource", 'é,b::c%<&">\n.jpg'),
+    ]
+    assert empty["properties"] == {"id": 3, "box": [30, 3, 0, 10]}
+    assert (outside["ruleId"], outside["level"]) == ("GEO118", "warning")
+    assert (missing["ruleId"], missing["level"]) == ("REF112", "note")
+    assert "region" not in missing["locations"][0]["physicalLocation"]
+
+
+def test_sarif_is_the_same_twice_and_from_elsewhere_keeps_its_fingerprints(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = broken(tmp_path / "one")
+    assert written_as(sarif, validate(path)) == written_as(sarif, validate(path))
+    before = [each["partialFingerprints"] for each in log_of(validate(path))["results"]]
+    monkeypatch.chdir(tmp_path)
+    other = broken(tmp_path / "two")
+    other.write_text("\n\n" + other.read_text("utf-8"), "utf-8")
+    assert [each["partialFingerprints"] for each in log_of(validate(other))["results"]] == before
+
+
+def test_sarif_tells_equal_places_apart_by_their_order(tmp_path: Path) -> None:
+    said = clean()
+    said["annotations"] += [{**said["annotations"][2], "id": 9, "bbox": [1, 1, 0, k]} for k in (2, 3)]
+    results = log_of(validate(written(tmp_path, said), select=["GEO102"]))["results"]
+    first, second = (each["partialFingerprints"]["labelkit/v1"] for each in results)
+    assert (first[:-2], first[-2:], second[-2:]) == (second[:-2], ":1", ":2")
+
+
+def test_sarif_has_the_bytes_that_mend_a_defect(tmp_path: Path) -> None:
+    path = broken(tmp_path)
+    done = validate(path, select=["GEO102"])
+    done.fixes[0] = Fix(
+        "remove it", partial(iter, [Edit(path, 3, 7, b"\xff"), Edit(path, 9, None, b"")]), False
+    )
+    (result,) = log_of(done)["results"]
+    (fix,) = result["fixes"]
+    assert fix["description"]["text"] == "remove it (unsafe)"
+    first, last = fix["artifactChanges"][0]["replacements"]
+    assert first == {
+        "deletedRegion": {"byteOffset": 3, "byteLength": 4},
+        "insertedContent": {"binary": b64encode(b"\xff").decode()},
+    }
+    assert last["deletedRegion"]["byteLength"] == path.stat().st_size - 9
