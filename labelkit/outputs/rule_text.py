@@ -115,9 +115,14 @@ def _example(said: str) -> str:
 def _option_table(rule: Rule, said: RuleText) -> str:
     if not said.options:
         return ""
-    rows = [f"| `{name}` | {_default(default)} | {words} |" for name, default, words in said.options]
+    rows = [f"| `{name}` | {_default(default)} | {cell(words)} |" for name, default, words in said.options]
     return "\n".join(["| option | default | |", "|---|---|---|", *rows])
 
 
+def cell(words: str) -> str:
+    """Words as a cell of a Markdown table."""
+    return words.replace("|", "\\|")
+
+
 def _default(value: Any) -> str:
-    return "not set" if value is None else f"`{value}`"
+    return "not set" if value is None else f"`{cell(str(value))}`"
