@@ -18,11 +18,7 @@ from html import escape
 from importlib.resources import files
 
 import labelkit
-
-_UNSHOWN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-_PICTURES = 0x2400  # the Unicode block of pictures of the control characters
+from labelkit.outputs.words import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +78,8 @@ def _asset(file: str) -> str:
 
 
 def text(said: object) -> str:
-    """Plain text as HTML, for elements and quoted attributes.
-
-    Characters that cannot be seen, or that turn the direction of what follows, are shown as such.
-    """
-    return escape(_UNSHOWN.sub(lambda match: _picture(match[0]), str(said)))
-
-
-def _picture(character: str) -> str:
-    if character == "\x7f":
-        return "\u2421"
-    return chr(_PICTURES + ord(character)) if character < " " else "\ufffd"
+    """Plain text as HTML, for elements and quoted attributes."""
+    return escape(visible(str(said)))
 
 
 def name(said: object) -> str:
