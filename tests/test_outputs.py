@@ -5,7 +5,12 @@ from __future__ import annotations
 import io
 import json
 import math
+import os
 import re
+import resource
+import shutil
+import signal
+import subprocess
 from base64 import b64encode
 from dataclasses import replace
 from functools import partial
@@ -18,11 +23,15 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from jsonschema import Draft4Validator
+from test_cli import entries, labelkit
 from test_rules_coco import clean, written
+from test_validate_cli import dataset
 
 from labelkit.changes import Edit, Fix
+from labelkit.cli.validate import OUTPUTS
 from labelkit.findings import Finding, Location, fingerprint
-from labelkit.outputs import github, page, plots, sarif
+from labelkit.outputs import github, junit, page, plots, sarif
+from labelkit.outputs.text import summary
 from labelkit.places import Files, place_of
 from labelkit.rules import rules
 from labelkit.validation import Validation, validate
@@ -352,3 +361,101 @@ def test_sarif_has_the_bytes_that_mend_a_defect(tmp_path: Path) -> None:
         "insertedContent": {"binary": b64encode(b"\xff").decode()},
     }
     assert last["deletedRegion"]["byteLength"] == path.stat().st_size - 9
+
+
+# --- a report in a file ------------------------------------------------------------------------------------
+
+
+def validated(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return labelkit("validate", *arguments, cwd=cwd)
+
+
+def test_a_report_goes_into_a_file_and_the_counts_to_stdout(tmp_path: Path) -> None:
+    path = broken(tmp_path / "data")
+    for kind in OUTPUTS:
+        done = validated(path, "--output-format", kind, "-o", f"report.{kind}", cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (1, "")
+        assert done.stdout == summary(validate(path)) + "\n"
+        plain = validated(path, "--output-format", kind, cwd=tmp_path).stdout
+        assert (tmp_path / f"report.{kind}").read_text("utf-8") == plain
+    assert entries(tmp_path) == ["data", *sorted(f"report.{kind}" for kind in OUTPUTS)]
+
+
+def test_a_report_replaces_a_file_and_keeps_its_mode(tmp_path: Path) -> None:
+    path, report = broken(tmp_path / "data"), tmp_path / "report.txt"
+    report.write_text("old " * 10_000)
+    report.chmod(0o640)
+    assert validated(path, "-o", report, cwd=tmp_path).returncode == 1
+    assert "old" not in report.read_text("utf-8")
+    assert report.stat().st_mode & 0o777 == 0o640
+    made = tmp_path / "new.txt"
+    assert validated(path, "-o", made, cwd=tmp_path).returncode == 1
+    os.umask(mask := os.umask(0))
+    assert made.stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def test_a_report_goes_where_nothing_is_lost_or_not_at_all(tmp_path: Path) -> None:
+    path = broken(tmp_path / "data")
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(path)
+    os.mkfifo(tmp_path / "pipe")
+    for target, words in [
+        (tmp_path / "no folder" / "report.txt", "there is no folder"),
+        (tmp_path, "is no regular file"),
+        (tmp_path / "link", "is no regular file"),
+        (tmp_path / "pipe", "is no regular file"),
+        (path, "is the data set itself"),
+    ]:
+        done = validated(path, "-o", target, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert words in done.stderr
+    assert path.read_bytes() == before
+    assert entries(tmp_path) == ["data", "link", "pipe"]
+
+
+def test_a_report_inside_the_data_set_is_no_part_of_it(tmp_path: Path) -> None:
+    path = broken(tmp_path)
+    before = validated(".", cwd=tmp_path).stdout
+    assert validated(".", "--output-format", "html", "-o", "report.html", cwd=tmp_path).returncode == 1
+    assert validated(".", cwd=tmp_path).stdout == before
+    done = validated(".", "--output-format", "json", "-o", "report.json", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "would be taken for a part of the data set" in done.stderr
+    assert entries(tmp_path) == sorted(["report.html", path.name])
+    assert validated(path.name, "--output-format", "json", "-o", "report.json", cwd=tmp_path).returncode == 1
+
+
+def test_a_full_disk_leaves_the_old_report(tmp_path: Path) -> None:
+    path, report = broken(tmp_path / "data"), tmp_path / "report.json"
+    report.write_text("old")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1024, 1024))
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+    done = labelkit("validate", path, "--output-format", "json", "-o", report, preexec_fn=limit)
+    assert done.returncode == 2
+    assert "report.json: cannot be written (File too large); it is as it was" in done.stderr
+    assert report.read_text() == "old"
+    assert entries(tmp_path) == ["data", "report.json"]
+
+
+def test_names_that_are_no_text_are_written_as_they_can_be(tmp_path: Path) -> None:
+    (root := tmp_path / "data").mkdir()
+    dataset(root)
+    shutil.copy(root / "a.jpg", os.fsencode(root) + b"/\xff.jpg")
+    for kind in OUTPUTS:
+        done = validated(root, "--output-format", kind, cwd=tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), kind
+        assert validated(root, "--output-format", kind, "-o", "report", cwd=tmp_path).returncode == 0
+    (found,) = json.loads(validated(root, "--output-format", "json", cwd=tmp_path).stdout)["findings"]
+    assert found["at"]["file"] == "\udcff.jpg"
+
+
+def test_junit_is_xml_whatever_names_hold(tmp_path: Path) -> None:
+    path = broken(tmp_path / "a\x01]]>&")
+    suite = ElementTree.fromstring(written_as(junit, validate(path)))
+    (case,) = (each for each in suite if each.get("name") == "GEO102 empty-box")
+    failure = case.find("failure")
+    assert failure is not None
+    assert failure.get("message") == "1 finding: A box has no area, or a negative width or height."

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import click
 
 from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.cli.reports import output, refuse_target, write_report
 from labelkit.dataset import source_format
 from labelkit.errors import UsageError
 from labelkit.rules import SEVERITIES, Severity
 from labelkit.validation import TASKS, validate
 
-# The module of labelkit.outputs and the function in it, imported when it is asked for.
+# The module of labelkit.outputs and the function in it.
 OUTPUTS = {
     "text": ("text", "write"),
     "full": ("text", "write_full"),
     "json": ("json", "write"),
     "jsonl": ("json", "write_lines"),
     "github": ("github", "write"),
+    "sarif": ("sarif", "write"),
     "junit": ("junit", "write"),
+    "html": ("html", "write"),
 }
 
 
@@ -37,8 +38,13 @@ OUTPUTS = {
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
 @click.option("--output-format", type=click.Choice(list(OUTPUTS)), default="text", show_default=True)
+@click.option(
+    "-o", "--output", "target", metavar="FILE", type=click.Path(path_type=Path), help="Write there."
+)
 @format_options("open")
-def command(source: Path, format_: str | None, fail_on: Severity, output_format: str, **rest: Any) -> int:
+def command(
+    source: Path, format_: str | None, fail_on: Severity, output_format: str, target: Path | None, **rest: Any
+) -> int:
     """Check SRC against the rules; `labelkit rules` lists them.
 
     Options that start with a format's name are for reading that format.
@@ -50,7 +56,7 @@ def command(source: Path, format_: str | None, fail_on: Severity, output_format:
             raise UsageError(
                 f"--{name}-…", f"does nothing, for {source} is {format}", "an option of its format"
             )
+    refuse_target(target, output_format, source)
     done = validate(source, format=format, options=options.get(format), **rest)
-    module, name = OUTPUTS[output_format]
-    getattr(import_module(f"labelkit.outputs.{module}"), name)(done, sys.stdout)
+    write_report(done, output(*OUTPUTS[output_format]), target)
     return 1 if done.fails(fail_on) else 0
