@@ -1,4 +1,4 @@
-"""Where findings stand on disk: the files that they name, as lines and columns, and the places of errors.
+"""Where findings stand on disk: the files that they name, with lines and columns.
 
 A finding names its file relative to the data set. What people click on, and what annotations of a pull
 request attach to, is a path from the working directory and a line.
@@ -7,7 +7,6 @@ request attach to, is a path from the working directory and a line.
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
@@ -18,45 +17,6 @@ import numpy as np
 from labelkit.findings import Finding, Location
 
 _BLOCK = 1 << 20
-_LONGEST = 4096  # characters of a path
-_LINE = re.compile(r"(?:line )?(?P<line>\d+)(?::(?P<element>.+))?")
-_INSIDE = re.compile(
-    r"(?P<element>.*?)(?: \(id (?P<id>[^)]*)\))?(?:(?:, |^)byte (?P<offset>\d+))?", re.DOTALL
-)
-
-
-def place_of(words: str, source: Path) -> Location:
-    """The place of an error (``file:element``, ``file:line 3``, ``file:byte 7``) in its parts.
-
-    source: the data set; the file is named relative to it, where it is inside.
-    """
-    file, inside = _file_in(words)
-    base = source if source.is_dir() else source.parent
-    path = Path(file)
-    if file == str(source):
-        file = source.name or file
-    elif path.is_relative_to(base):
-        file = path.relative_to(base).as_posix()
-    if match := _LINE.fullmatch(inside):
-        return Location(file, line=max(int(match["line"]), 1), element=match["element"])
-    match = _INSIDE.fullmatch(inside)
-    assert match  # whatever is not an id or a byte is the element
-    key = match["id"]
-    return Location(
-        file,
-        offset=int(match["offset"]) if match["offset"] else None,
-        element=match["element"] or None,
-        id=int(key) if key and re.fullmatch(r"-?\d{1,18}", key) else key,
-    )
-
-
-def _file_in(words: str) -> tuple[str, str]:
-    """The longest start of the words that is there on disk, and what follows after the colon."""
-    ends = [len(words), *(match.start() for match in reversed(list(re.finditer(":", words))))]
-    for end in ends:
-        if 0 < end < _LONGEST and os.path.lexists(words[:end]):
-            return words[:end], words[end + 1 :]
-    return words, ""
 
 
 class Spot(NamedTuple):

@@ -7,20 +7,21 @@ and errors. Else its records are read, and are tables too. Then come the image f
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from labelkit.changes import Fix
 from labelkit.dataset import open_dataset, own_options, source_format
-from labelkit.errors import FormatError, LabelkitError, UsageError
-from labelkit.findings import Finding
+from labelkit.errors import FormatError, UsageError
+from labelkit.findings import Finding, Location
 from labelkit.formats import Format, Parcel
 from labelkit.formats._inspect import part_items
 from labelkit.image_files import ImageFile
 from labelkit.model import Header, Record
-from labelkit.places import place_of
+from labelkit.outline import outline_of
 from labelkit.rules import SEVERITIES, Fault, Rule, Severity, rules, selected
 from labelkit.survey import Survey, SurveyBuilder
 from labelkit.table import Table
@@ -77,6 +78,7 @@ def validate(
     images_dir: str | Path | None = None,
     rule_options: Mapping[str, Mapping[str, Any]] | None = None,
     options: Mapping[str, Any] | None = None,
+    outlines: int = 0,
     progress: Progress | None = None,
 ) -> Validation:
     """Check a data set against the rules.
@@ -85,7 +87,8 @@ def validate(
     all if not said. task: what the labels are for, which decides what some rules expect. group: a regular
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
-    options: the format's own for reading.
+    options: the format's own for reading. outlines: how many findings of each rule get the outline of their
+    object, for whoever draws them.
 
     Raises UsageError: no format fits; an option, a rule or a task is unknown. A data set that cannot be
     read is a finding.
@@ -100,7 +103,9 @@ def validate(
             raise UsageError(f"--{origin.name}-{name}", "unknown", ", ".join(own_options(origin.open)))
     result = Validation(path, origin.name, list(selected(select, ignore)))
     common = {"task": task, "group": group}
-    run = _Run(result, selected(select, ignore), common, rule_options or {}, open_images=images)
+    run = _Run(
+        result, selected(select, ignore), common, rule_options or {}, open_images=images, outlines=outlines
+    )
     folder = Path(images_dir) if images_dir else None
     for item in _inspect(path, origin, folder, dict(options or {})):
         run.take(item)
@@ -145,6 +150,8 @@ class _Run:
     builder: SurveyBuilder = field(default_factory=SurveyBuilder)
     header: Header = field(default_factory=Header)
     open_images: bool = field(default=True, kw_only=True)
+    outlines: int = field(default=0, kw_only=True)
+    drawn: Counter[str] = field(default_factory=Counter)
 
     def take(self, item: object) -> None:
         """Check one thing that the data set is made of, and note it for the survey."""
@@ -189,12 +196,18 @@ class _Run:
         where, message = fault.where, fault.message
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
-            where = item.locate(where)
-        elif isinstance(item, LabelkitError) and str(where) == item.place:
-            where = place_of(item.place, self.result.source)
+            where = self.located(rule, item, where)
         if fault.other is not None:
             assert isinstance(item, Table)
             message = f"{message} {item.locate(fault.other)}"
         if fault.fix:
             self.result.fixes[len(self.result.findings)] = fault.fix
         self.result.findings.append(Finding(rule.code, str(where), message, at=where))
+
+    def located(self, rule: Rule, table: Table, row: int) -> Location:
+        """Where a row stands, with its outline for the first findings of a rule."""
+        where = table.locate(row)
+        if self.drawn[rule.code] >= self.outlines:
+            return where
+        self.drawn[rule.code] += 1
+        return replace(where, outline=outline_of(table, row))

@@ -14,7 +14,7 @@ LAYERS = [
     {"errors", "findings", "model", "geometry", "changes"},
     {"pixels", "places"},
     {"table"},
-    {"image_files"},
+    {"image_files", "outline"},
     {"map_files"},
     {"visible", "canonical", "merge_maps", "align"},
     {"restore"},

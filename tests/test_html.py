@@ -24,6 +24,7 @@ from labelkit.findings import Location
 from labelkit.image_files import ImageFile
 from labelkit.model import Header
 from labelkit.outputs import html, shots
+from labelkit.outputs import json as as_json
 from labelkit.outputs.page import text
 from labelkit.outputs.set_plots import coverage, set_plots
 from labelkit.outputs.words import visible
@@ -197,13 +198,44 @@ def test_a_box_outside_is_shown_with_the_frame_of_the_image() -> None:
     assert x < 0 and y < -30 and x + w > 120 and y + h > 40
     far = shot((1e12, 0, 5, 5))
     assert view(far)[2] < 300
-    assert "the box lies beyond it" in "".join(far.itertext())
+    assert "the object goes beyond it" in "".join(far.itertext())
     assert "the image is not shown" in "".join(far.itertext())
 
 
 def test_a_box_without_area_is_a_line_that_can_be_seen() -> None:
     assert {each.get("d") for each in shot((20, 10, 0, 15)).findall(".//path")} == {"M20 10h0v15h0z"}
     assert {each.get("d") for each in shot((20, 10, -5, 15)).findall(".//path")} == {"M20 10h-5v15h5z"}
+
+
+def test_findings_have_the_outline_of_their_object_where_someone_asks(tmp_path: Path) -> None:
+    said = clean()
+    for each in said["annotations"]:
+        each["bbox"] = [1, 1, 0, 5]
+    path = written(tmp_path, said)
+    plain = validate(path, select=["GEO102"]).findings
+    drawn = validate(path, select=["GEO102"], outlines=2).findings
+    assert plain == drawn  # an outline is no part of a place
+    assert [each.at.outline for each in plain if each.at] == [(), (), ()]
+    ring, column, none = (each.at.outline for each in drawn if each.at)
+    assert ring == ((2, 3, 12, 3, 12, 13, 2, 13),)
+    # 50 pixels from the 100th down the columns: 20 of the third and 30 of the fourth
+    assert column == ((3, 0, 4, 0, 4, 30, 3, 30, 3, 40, 2, 40, 2, 20, 3, 20),)
+    assert none == ()
+    assert '"outline"' not in written_as(as_json, validate(path, select=["GEO102"], outlines=2))
+    masks = [each.at for each in validate(path, select=["GEO102"], outlines=9).findings if each.at]
+    made = shots.Shots(survey([])).of(masks[0])
+    assert 'class="shape" d="M2 3 12 3 12 13 2 13z"' in made
+
+
+@pytest.mark.parametrize(
+    "polygons", [[[1, 2, 3]], [[1e300, 2, -1e300, 4, 5, 6]], "x", [list(range(20_000))], [[]]]
+)
+def test_an_outline_that_cannot_be_drawn_stops_nothing(tmp_path: Path, polygons: object) -> None:
+    said = clean()
+    said["annotations"][0] |= {"bbox": [1, 1, 0, 5], "segmentation": polygons}
+    done = validate(written(tmp_path, said), outlines=5)
+    assert "GEO102" in {each.code for each in done.findings}
+    assert "<svg" in written_as(html, done)
 
 
 def test_where_nothing_can_be_drawn_there_is_no_picture(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from labelkit.cli.validate import OUTPUTS
 from labelkit.findings import Finding, Location, fingerprint
 from labelkit.outputs import github, junit, page, plots, sarif
 from labelkit.outputs.text import summary
-from labelkit.places import Files, place_of
+from labelkit.places import Files
 from labelkit.rules import rules
 from labelkit.validation import Validation, validate
 
@@ -220,21 +220,6 @@ def written_as(module: Any, validation: Validation) -> str:
     stream = io.StringIO()
     module.write(validation, stream)
     return stream.getvalue()
-
-
-def test_an_error_names_its_place_in_parts(tmp_path: Path) -> None:
-    file = tmp_path / "annotations" / "a:b.json"
-    file.parent.mkdir()
-    file.write_text("{}")
-    assert place_of(f"{file}:annotations[3].bbox (id 7), byte 99", tmp_path) == Location(
-        "annotations/a:b.json", element="annotations[3].bbox", id=7, offset=99
-    )
-    assert place_of(f"{file}:byte 7", tmp_path) == Location("annotations/a:b.json", offset=7)
-    assert place_of(f"{file}:line 3", file) == Location("a:b.json", line=3)
-    assert place_of(f"{file}:4", file) == Location("a:b.json", line=4)
-    assert place_of(f"{tmp_path}:a.jpg", tmp_path) == Location(tmp_path.name, element="a.jpg")
-    assert place_of("2007_000027:object", tmp_path) == Location("2007_000027:object")
-    assert place_of("x" * 9000 + ":" * 9000, tmp_path).file.startswith("xx")
 
 
 def test_a_byte_is_found_in_its_line_and_column(tmp_path: Path) -> None:

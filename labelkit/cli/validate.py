@@ -11,6 +11,7 @@ from labelkit.cli.options import comma, format_options, take_format_options
 from labelkit.cli.reports import output, refuse_target, write_report
 from labelkit.dataset import source_format
 from labelkit.errors import UsageError
+from labelkit.outputs.shots import PER_RULE
 from labelkit.rules import SEVERITIES, Severity
 from labelkit.validation import TASKS, validate
 
@@ -57,6 +58,7 @@ def command(
                 f"--{name}-…", f"does nothing, for {source} is {format}", "an option of its format"
             )
     refuse_target(target, output_format, source)
+    rest["outlines"] = PER_RULE if output_format == "html" else 0
     done = validate(source, format=format, options=options.get(format), **rest)
     write_report(done, output(*OUTPUTS[output_format]), target)
     return 1 if done.fails(fail_on) else 0

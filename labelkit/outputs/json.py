@@ -46,5 +46,5 @@ def as_json(validation: Validation, finding: Finding) -> dict[str, Any]:
         "name": rule.name,
         "severity": rule.severity,
         "message": finding.message,
-        "at": {key: value for key, value in place.items() if value is not None},
+        "at": {key: value for key, value in place.items() if value is not None and key != "outline"},
     }

@@ -1,4 +1,4 @@
-"""Pictures of findings: the image, small, with the box drawn on it, as inline SVG in pixels of the image.
+"""Pictures of findings: the image, small, with the object drawn on it, as inline SVG in pixels of the image.
 
 A small box is shown with what is around it, cut out of the image; of a box outside the image both are shown.
 Images are decoded as they are stored (EXIF does not turn them) and never trusted: whatever is wrong with one,
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 PER_RULE = 12
 MOST = 200
 MOST_BYTES = 6_000_000  # of pictures in a page
-_SIDE = 400  # pixels of a picture; the page shows it at about 240, on dense screens sharply
+_SHOWN = 240  # pixels of the page that a picture takes
+_SIDE = 400  # pixels of the picture itself, for dense screens
 _QUALITY = 72
 _SMALL = 6  # a box this many times smaller than its image is shown with what is around it
 _FAR = 2  # how many sizes of the image beyond its edges are shown, at most
@@ -72,22 +73,34 @@ class Shots:
         if stated is None or stated.w > 1e6 or stated.h > 1e6:
             return ""
         box = Frame(*at.box) if at.box is not None and all(map(math.isfinite, at.box)) else None
-        view = _view(stated, stored, box)
+        rings = [ring for ring in at.outline if len(ring) > 1]
+        seen = _extent(box, rings)
+        view = _view(stated, stored, seen)
         photo = _photo(facts.path, stored, view) if facts and facts.path and stored else ""
-        if not photo and box is None:
+        if not photo and seen is None:
             return ""
-        made = _drawing(at.image, view, stated, box, photo)
+        notes = _notes(view, stated, seen, is_shown=bool(photo))
+        marks = _marks(box, rings)
+        made = _drawing(_said(at.image, stated, box), view, stated, photo + marks, notes)
         self.drawn += 1
         self.size += len(made)
         return made
 
 
-def _view(stated: Frame, stored: Frame | None, box: Frame | None) -> Frame:
-    """What is to be seen: the image with its box, or the surroundings of a small box inside."""
-    whole = _around([stated, stored or stated])
-    if box is None:
+def _extent(box: Frame | None, rings: list[tuple[float, ...]]) -> Frame | None:
+    """The frame of all that is drawn; None where there is nothing."""
+    xs = [x for ring in rings for x in ring[0::2]] + ([box.x, box.x + box.w] if box else [])
+    ys = [y for ring in rings for y in ring[1::2]] + ([box.y, box.y + box.h] if box else [])
+    return Frame(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
+
+
+def _view(stated: Frame, stored: Frame | None, seen: Frame | None) -> Frame:
+    """What is to be shown: the image with all that is drawn, or the surroundings of something small in it."""
+    stored = stored or stated
+    whole = Frame(0, 0, max(stated.w, stored.w), max(stated.h, stored.h))
+    if seen is None:
         return whole
-    x0, y0, x1, y1 = _corners(box)
+    x0, y0, x1, y1 = seen.x, seen.y, seen.x + seen.w, seen.y + seen.h
     longer = max(x1 - x0, y1 - y0, 8)
     inside = x0 >= whole.x and y0 >= whole.y and x1 <= whole.x + whole.w and y1 <= whole.y + whole.h
     if inside and longer * _SMALL < max(whole.w, whole.h):
@@ -103,38 +116,51 @@ def _view(stated: Frame, stored: Frame | None, box: Frame | None) -> Frame:
     return Frame(left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin)
 
 
-def _around(frames: list[Frame]) -> Frame:
-    return Frame(0, 0, max(frame.w for frame in frames), max(frame.h for frame in frames))
+def _marks(box: Frame | None, rings: list[tuple[float, ...]]) -> str:
+    """The outline and the box, each with a dark edge, so that it is seen on any image."""
+    paths = []
+    if rings:
+        path = "".join(
+            f"M{' '.join(f'{number:g}' for number in ring[: len(ring) // 2 * 2])}z" for ring in rings
+        )
+        paths += [f'<path class="halo" d="{path}"/>', f'<path class="shape" d="{path}"/>']
+    if box is not None:
+        path = f"M{box.x:g} {box.y:g}h{box.w:g}v{box.h:g}h{-box.w:g}z"
+        paths += [f'<path class="halo" d="{path}"/>', f'<path class="mark" d="{path}"/>']
+    return "".join(paths)
 
 
-def _corners(box: Frame) -> tuple[float, float, float, float]:
-    """Left, top, right, bottom; also of a box whose width or height is negative."""
-    xs, ys = sorted((box.x, box.x + box.w)), sorted((box.y, box.y + box.h))
-    return xs[0], ys[0], xs[1], ys[1]
+def _said(image: str, stated: Frame, box: Frame | None) -> str:
+    said = f"{image}, {stated.w:g} × {stated.h:g} pixels"
+    return said if box is None else f"{said}, box {', '.join(f'{number:g}' for number in box)}"
 
 
-def _drawing(name: str, view: Frame, stated: Frame, box: Frame | None, photo: str) -> str:
-    said = f"{name}, {stated.w:g} × {stated.h:g} pixels"
+def _notes(view: Frame, stated: Frame, seen: Frame | None, *, is_shown: bool) -> list[str]:
+    """What the picture does not show."""
     notes = []
     if view.x > 0 or view.y > 0 or view.w < stated.w or view.h < stated.h:
         notes.append(f"a part of {stated.w:g} × {stated.h:g}")
-    if not photo:
+    if not is_shown:
         notes.append("the image is not shown")
-    parts = [f'<rect class="frame" width="{stated.w:g}" height="{stated.h:g}"/>', photo]
-    if box is not None:
-        said += f", box {', '.join(f'{number:g}' for number in box)}"
-        path = f"M{box.x:g} {box.y:g}h{box.w:g}v{box.h:g}h{-box.w:g}z"
-        parts.append(f'<path class="halo" d="{path}"/><path class="mark" d="{path}"/>')
-        x0, y0, x1, y1 = _corners(box)
-        if x1 < view.x or y1 < view.y or x0 > view.x + view.w or y0 > view.y + view.h:
-            notes.append("the box lies beyond it")
-    scale = 240 / max(view.w, view.h)
+    if seen and (
+        seen.x < view.x
+        or seen.y < view.y
+        or seen.x + seen.w > view.x + view.w
+        or seen.y + seen.h > view.y + view.h
+    ):
+        notes.append("the object goes beyond it")
+    return notes
+
+
+def _drawing(said: str, view: Frame, stated: Frame, inside: str, notes: list[str]) -> str:
+    scale = _SHOWN / max(view.w, view.h)
     shape = (
         f'viewBox="{view.x:g} {view.y:g} {view.w:g} {view.h:g}" '
         f'width="{max(view.w * scale, 24):.0f}" height="{max(view.h * scale, 24):.0f}"'
     )
+    frame = f'<rect class="frame" width="{stated.w:g}" height="{stated.h:g}"/>'
     note = f'<p class="note">{text("; ".join(notes))}</p>' if notes else ""
-    svg = f'<svg role="img" aria-label="{text(said)}" {shape}>{"".join(parts)}</svg>'
+    svg = f'<svg role="img" aria-label="{text(said)}" {shape}>{frame}{inside}</svg>'
     return f'<div class="shot">{svg}{note}</div>'
 
 
