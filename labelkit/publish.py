@@ -17,6 +17,7 @@ from labelkit.errors import DestinationError
 
 _NEW = ".labelkit-new."
 _OLD = ".labelkit-old"
+_NAME = 50  # characters of a file's name that are in that of its draft: a name has 255 bytes
 
 
 @contextmanager
@@ -57,7 +58,7 @@ def replacing(file: Path) -> Iterator[TextIO]:
     Raises DestinationError where the file cannot be written; an OSError of the block counts as that.
     """
     refuse_irregular(file)
-    new = file.with_name(f".{file.name}{_NEW}{os.getpid()}")
+    new = file.with_name(f".{file.name[:_NAME]}{_NEW}{os.getpid()}")
     try:
         with new.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             yield stream

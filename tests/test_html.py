@@ -121,7 +121,7 @@ def test_a_page_is_bounded_and_says_so(tmp_path: Path) -> None:
     assert opened.count("image") == shots.PER_RULE
     assert "and 2,975 more" in opened.said
     assert (
-        f"first {html.PER_PAGE} findings are shown, the first {shots.PER_RULE} with a picture" in opened.said
+        f"first {html.PER_PAGE} findings are shown, the first {shots.PER_RULE} with a picture;" in opened.said
     )
     assert len(document) < 200_000
 

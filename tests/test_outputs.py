@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import math
 import os
+import pty
 import re
 import resource
 import shutil
 import signal
 import subprocess
+import sys
 from base64 import b64encode
 from dataclasses import replace
 from functools import partial
@@ -31,6 +34,7 @@ from labelkit.changes import Edit, Fix
 from labelkit.cli.validate import OUTPUTS
 from labelkit.findings import Finding, Location, fingerprint
 from labelkit.outputs import github, junit, page, plots, sarif
+from labelkit.outputs import json as as_json
 from labelkit.outputs.text import summary
 from labelkit.places import Files
 from labelkit.rules import rules
@@ -373,7 +377,7 @@ def test_a_report_replaces_a_file_and_keeps_its_mode(tmp_path: Path) -> None:
     assert validated(path, "-o", report, cwd=tmp_path).returncode == 1
     assert "old" not in report.read_text("utf-8")
     assert report.stat().st_mode & 0o777 == 0o640
-    made = tmp_path / "new.txt"
+    made = tmp_path / ("new" * 80 + ".txt")  # as long as names can be, or nearly
     assert validated(path, "-o", made, cwd=tmp_path).returncode == 1
     os.umask(mask := os.umask(0))
     assert made.stat().st_mode & 0o777 == 0o666 & ~mask
@@ -444,3 +448,79 @@ def test_junit_is_xml_whatever_names_hold(tmp_path: Path) -> None:
     failure = case.find("failure")
     assert failure is not None
     assert failure.get("message") == "1 finding: A box has no area, or a negative width or height."
+
+
+# --- a terminal --------------------------------------------------------------------------------------------
+
+
+def on_terminal(*arguments: str | Path, cwd: Path, columns: int = 80, **said: str) -> tuple[int, str]:
+    """The exit code and what a terminal of so many columns is sent."""
+    mine, theirs = pty.openpty()
+    plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "CI")}
+    with os.fdopen(mine, "rb", buffering=0) as screen:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "labelkit", "validate", *map(str, arguments)],
+            cwd=cwd, stdout=theirs, stderr=theirs,
+            env={**plain, "TERM": "xterm-256color", "COLUMNS": str(columns), **said},
+        )  # fmt: skip
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # the end of a terminal is an error on Linux
+            while block := screen.read(1 << 16):
+                shown += block
+        return running.wait(timeout=60), shown.decode().replace("\r\n", "\n")
+
+
+def test_a_terminal_gets_paths_to_click_on_in_colour(tmp_path: Path) -> None:
+    path = broken(tmp_path / "data")
+    code, shown = on_terminal("data", cwd=tmp_path, columns=200)
+    assert code == 1
+    assert "\x1b[1;31merror" in shown or "\x1b[1m\x1b[31merror" in shown
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "GEO102 empty-box error · 1\n" in plain
+    assert f'\n  data/{path.name}:66:3  annotations[2], id 3, é,b::c%<&">␊.jpg\n' in plain
+    assert "\n    box [30, 3, 0, 10] has no area; expected width and height above 0\n" in plain
+    assert "1 error, 1 warning, 1 info (2 images, 4 objects" in plain
+
+
+def test_a_narrow_terminal_wraps_words_and_never_paths(tmp_path: Path) -> None:
+    path = broken(tmp_path / "a folder with a name that is longer than forty columns")
+    _, shown = on_terminal(path.parent, cwd=tmp_path, columns=40, NO_COLOR="1")
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()
+    assert f"  {path.relative_to(tmp_path)}:66:3" in lines
+    assert "    box [30, 3, 0, 10] has no area;" in lines
+    assert "    annotations[2], id 3," in lines
+
+
+def test_a_terminal_without_colour_gets_none(tmp_path: Path) -> None:
+    broken(tmp_path / "data")
+    for said in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+        assert "\x1b[3" not in on_terminal("data", cwd=tmp_path, **said)[1]
+
+
+def test_a_page_is_not_sent_to_a_terminal(tmp_path: Path) -> None:
+    broken(tmp_path / "data")
+    code, shown = on_terminal("data", "--output-format", "html", cwd=tmp_path)
+    assert code == 2
+    assert "--output-format html: on a terminal; expected -o FILE, or a pipe" in shown.replace("\n", " ")
+
+
+def test_names_cannot_move_the_cursor(tmp_path: Path) -> None:
+    said = clean()
+    said["images"][1]["file_name"] = "\x1b[2J\x1b]0;taken\x07.jpg"
+    written(tmp_path, said)
+    for shown in (
+        on_terminal(".", cwd=tmp_path, NO_COLOR="1")[1],
+        validated(".", "--output-format", "full", cwd=tmp_path).stdout,
+    ):
+        assert "\x1b[2J" not in shown and "\x07" not in shown
+
+
+def test_numbers_that_json_does_not_have_are_left_out(tmp_path: Path) -> None:
+    done = validate(broken(tmp_path), select=["GEO102"])
+    (found,) = done.findings
+    assert found.at is not None
+    done.findings[0] = replace(found, at=replace(found.at, box=(0, 0, math.inf, 1)))
+    assert "properties" not in json.loads(written_as(as_json, done), parse_constant=pytest.fail)
+    (result,) = log_of(done)["results"]
+    assert result["properties"] == {"id": 3}

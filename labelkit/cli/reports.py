@@ -13,10 +13,11 @@ import click
 from labelkit.errors import DestinationError, UsageError
 from labelkit.outputs.text import summary
 from labelkit.publish import refuse_irregular, replacing
+from labelkit.survey import IMAGE_SUFFIXES
 from labelkit.validation import Validation
 
 # What a data set can be made of; a report of another kind may lie in its folder.
-_OF_DATA = {".json", ".jsonl", ".xml", ".txt", ".csv", ".png", ".jpg", ".jpeg"}
+_OF_DATA = {".json", ".jsonl", ".xml", ".txt", ".csv"} | IMAGE_SUFFIXES
 
 Write = Callable[[Validation, TextIO], None]
 

@@ -30,7 +30,9 @@ def write(validation: Validation, stream: TextIO) -> None:
     source = validation.source.name or validation.source.resolve().name
     sections = [Section("Overview", _overview(validation))]
     if validation.findings:
-        sections.append(Section("Findings", "".join(_findings(validation)), _bounds(validation)))
+        shots = Shots(validation.survey) if validation.survey else None
+        body = "".join(_findings(validation, shots))
+        sections.append(Section("Findings", body, _bounds(validation, shots)))
     if validation.survey is not None:
         sections.append(Section("The data set", set_plots(validation.survey)))
     stream.write(page(f"{source}: what labelkit found", sections, lead=_lead(validation)))
@@ -72,20 +74,20 @@ def _tag(severity: Severity) -> str:
     return f'<span class="tag {severity}">{severity}</span>'
 
 
-def _bounds(validation: Validation) -> str:
+def _bounds(validation: Validation, shots: Shots | None) -> str:
     """What of the findings is not in the page."""
-    if max(len(found) for _, found in by_rule(validation)) <= PER_RULE:
+    longest = max(len(found) for _, found in by_rule(validation))
+    if longest <= PER_RULE and not (shots and shots.is_full):
         return ""
     return (
-        f"Of each rule the first {PER_PAGE} findings are shown, the first {PER_RULE} with a picture "
-        f"({MOST} pictures in all). <code>--output-format full</code> lists every finding."
+        f"Of each rule the first {PER_PAGE} findings are shown, the first {PER_RULE} with a picture; in all "
+        f"there are {MOST} pictures at most. <code>--output-format full</code> lists every finding."
     )
 
 
-def _findings(validation: Validation) -> Iterator[str]:
+def _findings(validation: Validation, shots: Shots | None) -> Iterator[str]:
     groups = by_rule(validation)
     files = Files(validation.source, [each for _, found in groups for each in found[:PER_PAGE]])
-    shots = Shots(validation.survey) if validation.survey else None
     fixes = {id(validation.findings[k]): fix.summary for k, fix in validation.fixes.items()}
     yield _filter(validation)
     for rule, found in groups:

@@ -9,6 +9,7 @@ severity and ``findings``. A finding has ``code``, ``name``, ``severity``, ``mes
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import Any, TextIO
 
@@ -41,10 +42,13 @@ def as_json(validation: Validation, finding: Finding) -> dict[str, Any]:
     """One finding as JSON values."""
     rule = validation.rule(finding)
     place = asdict(finding.at) if finding.at else {}
+    place.pop("outline", None)
+    if place.get("box") and not all(map(math.isfinite, place["box"])):
+        place["box"] = None  # JSON has no such numbers
     return {
         "code": finding.code,
         "name": rule.name,
         "severity": rule.severity,
         "message": finding.message,
-        "at": {key: value for key, value in place.items() if value is not None and key != "outline"},
+        "at": {key: value for key, value in place.items() if value is not None},
     }

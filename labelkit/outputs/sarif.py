@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -18,6 +19,7 @@ from urllib.parse import quote
 import labelkit
 from labelkit.changes import Edit, Fix
 from labelkit.findings import Finding, Location, fingerprint
+from labelkit.outputs.json import as_json
 from labelkit.outputs.rule_text import markdown, rule_text
 from labelkit.places import Files
 from labelkit.rules import Rule, rules
@@ -32,41 +34,44 @@ Json = dict[str, Any]
 
 
 def write(validation: Validation, stream: TextIO) -> None:
-    """One log of one run."""
-    files = Files(validation.source, validation.findings)
+    """One log of one run; a result a line, for there can be very many."""
     known = [rules()[code] for code in validation.checked]
-    index = {rule.code: k for k, rule in enumerate(known)}
-    times: Counter[str] = Counter()
-    results = []
-    for k, finding in enumerate(validation.findings):
-        print_ = fingerprint(finding)
-        times[print_] += 1
-        result = _result(finding, index, files)
-        # Places that nothing tells apart are told apart by their order, as code hosts expect.
-        result["partialFingerprints"] = {_FINGERPRINT: f"{print_}:{times[print_]}"}
-        result |= _fixes(validation.fixes.get(k), files)
-        results.append(result)
+    driver = {
+        "name": "labelkit",
+        "version": labelkit.__version__,
+        "semanticVersion": labelkit.__version__,
+        "rules": [_rule(rule) for rule in known],
+    }
     run = {
-        "tool": {
-            "driver": {
-                "name": "labelkit",
-                "version": labelkit.__version__,
-                "semanticVersion": labelkit.__version__,
-                "rules": [_rule(rule) for rule in known],
-            }
-        },
+        "tool": {"driver": driver},
         "invocations": [{"executionSuccessful": True}],
         "originalUriBaseIds": {_ROOT: {"description": {"text": "the folder that labelkit ran in"}}},
         "columnKind": "unicodeCodePoints",
-        "results": results,
         "properties": {
             "format": validation.format,
             "images": validation.images,
             "objects": validation.objects,
         },
     }
-    json.dump({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, stream, indent=2)
-    stream.write("\n")
+    start = json.dumps({"$schema": _SCHEMA, "version": "2.1.0"}).removesuffix("}")
+    stream.write(f'{start}, "runs": [{json.dumps(run).removesuffix("}")}, "results": [')
+    for k, result in enumerate(_results(validation)):
+        stream.write((",\n" if k else "\n") + json.dumps(result))
+    stream.write("\n]}]}\n")
+
+
+def _results(validation: Validation) -> Iterator[Json]:
+    files = Files(validation.source, validation.findings)
+    index = {code: k for k, code in enumerate(validation.checked)}
+    times: Counter[str] = Counter()
+    for k, finding in enumerate(validation.findings):
+        result = _result(validation, finding, files)
+        result["ruleIndex"] = index[finding.code]
+        # Places that nothing tells apart are told apart by their order, as code hosts expect.
+        print_ = fingerprint(finding)
+        times[print_] += 1
+        result["partialFingerprints"] = {_FINGERPRINT: f"{print_}:{times[print_]}"}
+        yield result | _fixes(validation.fixes.get(k), files)
 
 
 def _rule(rule: Rule) -> Json:
@@ -92,19 +97,18 @@ def _problem(severity: str) -> str:
     return {"info": "recommendation"}.get(severity, severity)
 
 
-def _result(finding: Finding, index: dict[str, int], files: Files) -> Json:
+def _result(validation: Validation, finding: Finding, files: Files) -> Json:
     """3.27: one finding."""
-    rule = rules()[finding.code]
+    severity = validation.severity(finding)
     result: Json = {
-        "ruleId": rule.code,
-        "ruleIndex": index[rule.code],
-        "level": _LEVELS[rule.severity],
+        "ruleId": finding.code,
+        "level": _LEVELS[severity],
         "message": {"text": finding.message},
     }
     if finding.at is not None:
         result["locations"] = [_location(finding.at, files)]
-        known = {"id": finding.at.id, "box": finding.at.box}
-        if said := {key: value for key, value in known.items() if value is not None}:
+        place = as_json(validation, finding)["at"]
+        if said := {key: place[key] for key in ("id", "box") if key in place}:
             result["properties"] = said
     return result
 

@@ -11,7 +11,6 @@ from typing import TextIO
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from labelkit.findings import Finding, Location
@@ -87,7 +86,7 @@ def _show(validation: Validation, console: Console, *, few: int | None) -> None:
         for finding in shown:
             if finding.at is not None:
                 _show_place(finding.at, files, console)
-            console.print(Padding(Text(visible(finding.message)), (0, 0, 0, 4)))
+            _show_indented(Text(visible(finding.message)), console)
         if len(found) > len(shown):
             console.print(Text(f"  {_more(len(found) - len(shown))}", "dim"))
         console.print()
@@ -110,4 +109,11 @@ def _show_place(at: Location, files: Files, console: Console) -> None:
         return
     console.print(Text.assemble("  ", (path, "cyan")), soft_wrap=True)
     if said:
-        console.print(Padding(Text(said, "dim"), (0, 0, 0, 4)))
+        _show_indented(Text(said, "dim"), console)
+
+
+def _show_indented(said: Text, console: Console) -> None:
+    """Wrapped, without the blanks to the right that rich's own padding has."""
+    for line in said.wrap(console, max(console.width - 4, 20)):
+        line.rstrip()
+        console.print(Text("    ").append_text(line), soft_wrap=True)
