@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
 from labelkit.map_files import MapFile
 from labelkit.model import Record
+from labelkit.outline import outline_of
 from labelkit.rules import Fault, Rule, rules
 from labelkit.survey import FileFacts, SurveyBuilder, file_facts
 from labelkit.table import Table
@@ -38,7 +39,8 @@ class Checks:
 
     codes: the rules, in order. common: options that several rules take; own: those of single rules, by code.
     root: where the data set lies; format: its name. open_images: whether image files are opened.
-    wants_fixes: whether anyone will ask how to mend what is found.
+    wants_fixes: whether anyone will ask how to mend what is found. outlines: how many findings of a rule get
+    the outline of their object, of each piece of work.
     """
 
     codes: tuple[str, ...]
@@ -48,6 +50,7 @@ class Checks:
     format: str
     open_images: bool = True
     wants_fixes: bool = False
+    outlines: int = 0
 
     def outcome(self) -> Outcome:
         """Where what is found is put, with nothing in it yet."""
@@ -63,20 +66,26 @@ class Checks:
 
     def located(self, found: Iterable[Found], item: object) -> list[Found]:
         """The same with the places of rows said, and fixes as edits where anyone asks for them."""
-        return [Found(code, self._located(fault, item)) for code, fault in found]
+        drawn: Counter[str] = Counter()
+        result = []
+        for code, fault in found:
+            drawn[code] += 1
+            result.append(Found(code, self._located(fault, item, is_drawn=drawn[code] <= self.outlines)))
+        return result
 
     def _options(self, rule: Rule) -> dict[str, Any]:
         given = {name: value for name, value in self.common.items() if name in rule.options}
         return {**given, **self.own.get(rule.code, {})}
 
-    def _located(self, fault: Fault, item: object) -> Fault:
+    def _located(self, fault: Fault, item: object, *, is_drawn: bool) -> Fault:
         where, message, fix = fault.where, fault.message, fault.fix if self.wants_fixes else None
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
             fix = fix and _settled(fix, item, where)
             if fault.other is not None:
                 message = f"{message} {item.locate(fault.other)}"
-            where = item.locate(where)
+            outline = outline_of(item, where) if is_drawn else ()
+            where = replace(item.locate(where), outline=outline)
         return Fault(where, message, fix=fix)
 
 
@@ -145,7 +154,7 @@ def take(outcome: Outcome, checks: Checks, item: object) -> None:
 
 def _checked(checks: Checks, file: ImageFile) -> tuple[list[Found], FileFacts]:
     if not checks.open_images:
-        return [], FileFacts(file.name)
+        return [], FileFacts(file.name, path=file.path)
     return checks.located(checks.found(file), file), file_facts(file)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Protocol
 
@@ -70,7 +70,8 @@ class Location:
     file: relative to the data set, or its name. line: from 1. offset: the byte in the file.
     element: the place inside, in the file's own terms (``annotations[3]``, ``object[2]/bndbox``).
     image: the record's path. object: its position in the image, from 1. id: the annotation's own.
-    box: x, y, w, h in pixels of the image, for whoever draws it.
+    box: x, y, w, h in pixels of the image, and outline: rings x0, y0, x1, y1, … to be filled even-odd, for
+    whoever draws them; the outline is no part of the place.
     """
 
     file: str
@@ -81,6 +82,7 @@ class Location:
     object: int | None = None
     id: int | str | None = None
     box: tuple[float, float, float, float] | None = None
+    outline: tuple[tuple[float, ...], ...] = field(default=(), compare=False, repr=False)
 
     def __str__(self) -> str:
         inside = [self.element] if self.element else []

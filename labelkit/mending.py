@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from labelkit.changes import Edit
 from labelkit.errors import DestinationError
@@ -27,8 +28,7 @@ _COMMA_BEFORE = re.compile(rb",\s*$")
 _REACH = 4096  # bytes in which a comma beside an element is looked for
 
 
-@dataclass(frozen=True)
-class Mended:
+class Mended(NamedTuple):
     """A finding, and what was or would be done about it."""
 
     finding: Finding

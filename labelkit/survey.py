@@ -31,7 +31,8 @@ IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".
 class FileFacts:
     """What is known of an image's file. None: not looked at, or unreadable.
 
-    mode: Pillow's. digest: one for equal bytes. fingerprint, thumbnail: as ``ImageFile`` has them.
+    path: where it lies. mode: Pillow's. digest: one for equal bytes. fingerprint, thumbnail: as ``ImageFile``
+    has them.
     """
 
     name: str
@@ -42,6 +43,7 @@ class FileFacts:
     digest: str | None = None
     fingerprint: int | None = None
     thumbnail: bytes | None = None
+    path: Path | None = None
 
 
 def file_facts(file: ImageFile) -> FileFacts:
@@ -49,8 +51,10 @@ def file_facts(file: ImageFile) -> FileFacts:
     try:
         header, digest = file.header, file.digest
     except (ValueError, OSError):
-        return FileFacts(file.name)
-    facts = FileFacts(file.name, header.width, header.height, header.orientation, header.mode, digest)
+        return FileFacts(file.name, path=file.path)
+    facts = FileFacts(
+        file.name, header.width, header.height, header.orientation, header.mode, digest, path=file.path
+    )
     try:
         return replace(facts, fingerprint=file.fingerprint, thumbnail=file.thumbnail)
     except ValueError:

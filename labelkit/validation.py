@@ -119,6 +119,7 @@ def validate(
     baseline: Baseline | None = None,
     fixes: bool = False,
     jobs: int = 1,
+    outlines: int = 0,
     progress: Progress | None = None,
 ) -> Validation:
     """Check a data set against the rules.
@@ -132,7 +133,8 @@ def validate(
     many processes share the work; what is found is the same with any number. A script that asks for several
     must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
     per_file_ignores: rules to ignore, by patterns of files and images (see ``triage.Patterns``). baseline:
-    findings that are known, and not told.
+    findings that are known, and not told. outlines: how many findings of each rule get the outline of their
+    object, for whoever draws them.
 
     Raises UsageError: no format fits; an option, a rule, a task or the target is unknown. A data
     set that cannot be read is a finding.
@@ -148,7 +150,7 @@ def validate(
     chosen = selected(select, ignore)
     result = Validation(path, origin.name, list(chosen))
     common = {"task": task, "group": group, "target": get_format(target).name if target else None}
-    checks = Checks(tuple(chosen), common, own, path, origin.name, images, fixes)
+    checks = Checks(tuple(chosen), common, own, path, origin.name, images, fixes, outlines)
     folder = Path(images_dir) if images_dir else None
     with engine(jobs) as started:
         run = _Run(result, checks, started, progress, checks.outcome())
@@ -210,7 +212,9 @@ class _Run:
         """Check the data set as a whole."""
         self._send_files()
         self.engine.finish()
-        survey = self.outcome.builder.finish(self.checks.root, self.result.format, self.header)
+        root = self.checks.root
+        named = root if root.name not in ("", "..") else root.resolve()  # places begin with its name
+        survey = self.outcome.builder.finish(named, self.result.format, self.header)
         self.result.survey = survey
         self.result.objects = self.outcome.objects
         self.outcome.found += self.checks.found(survey)

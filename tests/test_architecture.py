@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"findings"},
     {"errors", "model", "geometry", "changes"},
-    {"pixels", "shapes"},
+    {"pixels", "shapes", "places"},
     {"table"},
-    {"image_files"},
+    {"image_files", "outline"},
     {"map_files"},
     {"visible", "canonical", "merge_maps", "align"},
     {"restore"},

@@ -121,7 +121,7 @@ def test_help_fits_a_terminal_and_says_what_can_be_chosen() -> None:
     assert all(f"{word}," in said or f"{word}." in said for word in (*TASKS, *OUTPUTS))
     assert text.count("\n  --help") + text.count("-h, --help") == 1
     titles = [line for line in text.splitlines() if line.endswith(":") and not line.startswith(" ")]
-    assert titles[:4] == ["Rules:", "Data set:", "Findings:", "Configuration:"]
+    assert titles[:5] == ["Rules:", "Data set:", "Findings:", "Fixes:", "Configuration:"]
     assert "For voc:" in titles
 
 
@@ -257,12 +257,12 @@ def test_github_commands_are_one_line_each_and_capped(tmp_path: Path) -> None:
     said = clean()
     for key in range(4, 16):
         said["annotations"].append({**said["annotations"][2], "id": key, "bbox": [key, 1, 0, 1]})
-    lines = labelkit(
-        "validate", written(tmp_path, said), "--output-format", "github", "--select", "GEO"
-    ).stdout.splitlines()
+    path = written(tmp_path, said)
+    options = ("--output-format", "github", "--select", "GEO")
+    lines = labelkit("validate", path.name, *options, cwd=tmp_path).stdout.splitlines()
     commands = [line for line in lines if line.startswith("::error ")]
     assert len(commands) == 10
-    assert commands[0].startswith("::error title=GEO102 empty-box,file=instances_val.json::")
+    assert commands[0].startswith("::error title=GEO102 empty-box,file=instances_val.json,line=1,col=")
     assert "2 more of severity error" in "\n".join(lines)
 
 

@@ -3,36 +3,41 @@
 from __future__ import annotations
 
 import json
-from importlib import import_module
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from labelkit.baseline import Baseline, read_baseline, write_baseline
+from labelkit.cli.mending import mended, previewed
 from labelkit.cli.options import Sectioned, comma, format_options, take_format_options
 from labelkit.cli.progress import progress
+from labelkit.cli.reports import output, refuse_target, write_report
 from labelkit.cli.settings import find_settings, settled, short
-from labelkit.cli.streams import result
 from labelkit.dataset import source_format
 from labelkit.engine import available
 from labelkit.errors import UsageError
+from labelkit.outputs.shots import PER_RULE
 from labelkit.rules import SEVERITIES
 from labelkit.validation import TASKS, Validation, validate
 
-# The module of labelkit.outputs and the function in it, imported when it is asked for.
+# The module of labelkit.outputs and the function in it.
 OUTPUTS = {
     "text": ("text", "write"),
     "full": ("text", "write_full"),
     "json": ("json", "write"),
     "jsonl": ("json", "write_lines"),
     "github": ("github", "write"),
+    "sarif": ("sarif", "write"),
     "junit": ("junit", "write"),
+    "html": ("html", "write"),
 }
 _SECTIONS = {
     "Rules": ["select", "ignore", "task", "group", "target", "rule_options"],
     "Data set": ["format", "images", "images_dir", "jobs"],
-    "Findings": ["fail_on", "output_format", "baseline", "write_baseline"],
+    "Findings": ["fail_on", "output_format", "report", "baseline", "write_baseline"],
+    "Fixes": ["fix", "unsafe", "diff"],
     "Configuration": ["config", "use_config", "show_config"],
 }
 
@@ -69,11 +74,17 @@ _SECTIONS = {
     help=f"One of {', '.join(OUTPUTS)}.",
 )  # fmt: skip
 @click.option(
+    "-o", "--output", "report", metavar="FILE", type=click.Path(path_type=Path), help="Write there."
+)
+@click.option(
     "--baseline", metavar="FILE", type=click.Path(path_type=Path), help="Known findings, which are not told."
 )
 @click.option(
     "--write-baseline", "write_baseline", is_flag=True, help="Make what is found now what is known."
 )
+@click.option("--fix", is_flag=True, help="Mend what can be mended without changing what a label means.")
+@click.option("--unsafe-fixes", "unsafe", is_flag=True, help="With --fix or --diff: all that can be mended.")
+@click.option("--diff", is_flag=True, help="Show what --fix would change, and change nothing.")
 @click.option(
     "--config", metavar="FILE", type=click.Path(path_type=Path),
     help="Settings; if not said, the next labelkit.toml or pyproject.toml from here upwards.",
@@ -98,20 +109,35 @@ def command(source: Path, config: Path | None, use_config: bool, show_config: bo
     if show_config:
         click.echo(json.dumps({"config": file, **told}, indent=2, ensure_ascii=False, default=str))
         return 0
-    fail_on, output = told.pop("fail_on"), told.pop("output_format")
+    fail_on, output_format, report = (told.pop(name) for name in ("fail_on", "output_format", "report"))
     known, writes = told.pop("baseline"), told.pop("write_baseline")
+    fix, diff, unsafe = (told.pop(name) for name in ("fix", "diff", "unsafe"))
+    _refuse_contradictions(fix=fix, diff=diff, unsafe=unsafe, writes=writes)
+    refuse_target(report, output_format, source)
     before = _known_before(known, writes=writes)
     format = told["format"] = source_format(source, told["format"], option="--format").name
     _refuse_others(own, format, source)
-    options = told.pop("format_options").get(format)
+    told["options"] = told.pop("format_options").get(format)
+    told["outlines"] = PER_RULE if output_format == "html" else 0
     with progress("validating") as advance:
-        done = validate(
-            source, options=options, baseline=None if writes else before, progress=advance, **told
-        )
+        told |= {"baseline": None if writes else before, "progress": advance}
+        validated = partial(validate, source, fixes=fix or diff or output_format == "sarif", **told)
+        done = mended(validated, unsafe=unsafe) if fix else validated()
+    if diff:
+        return previewed(done, report, unsafe=unsafe)
     if writes:
         _renew(known, before or Baseline(), done)
-    _write(done, output)
+    write_report(done, output(*OUTPUTS[output_format]), report)
     return 1 if done.fails(fail_on) else 0
+
+
+def _refuse_contradictions(*, fix: bool, diff: bool, unsafe: bool, writes: bool) -> None:
+    if fix and diff:
+        raise UsageError("--fix", "together with --diff, which changes nothing", "one of the two")
+    if unsafe and not (fix or diff):
+        raise UsageError("--unsafe-fixes", "without --fix or --diff", "one of these")
+    if diff and writes:
+        raise UsageError("--diff", "together with --write-baseline", "one of the two")
 
 
 def _known_before(file: Path | None, *, writes: bool) -> Baseline | None:
@@ -139,9 +165,3 @@ def _renew(file: Path, before: Baseline, done: Validation) -> None:
     what = "1 known finding" if len(after) == 1 else f"{len(after)} known findings"
     click.echo(f"labelkit: {short(file)}: {what}; {new} new, {forgotten} forgotten", err=True)
     done.hide("baseline", range(len(done.findings)))
-
-
-def _write(done: Validation, output: str) -> None:
-    module, name = OUTPUTS[output]
-    with result() as stream:
-        getattr(import_module(f"labelkit.outputs.{module}"), name)(done, stream)

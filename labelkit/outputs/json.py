@@ -10,6 +10,7 @@ found) and ``findings``. A finding has ``code``, ``name``, ``severity``, ``messa
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict
 from typing import Any, TextIO
 
@@ -44,6 +45,9 @@ def as_json(validation: Validation, finding: Finding) -> dict[str, Any]:
     """One finding as JSON values."""
     rule = validation.rule(finding)
     place = asdict(finding.at) if finding.at else {}
+    place.pop("outline", None)
+    if place.get("box") and not all(map(math.isfinite, place["box"])):
+        place["box"] = None  # JSON has no such numbers
     return {
         "code": finding.code,
         "name": rule.name,

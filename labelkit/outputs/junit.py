@@ -28,7 +28,7 @@ def write(validation: Validation, stream: TextIO) -> None:
         stream.write(f'  <testcase classname="labelkit.{code[:3]}" name="{code} {rule.name}">')
         text = escape(_clean("\n".join(lines)))
         if code in failed:
-            said = quoteattr(f"{len(lines)} findings: {rule.summary}")
+            said = quoteattr(f"{len(lines)} finding{'s' if len(lines) != 1 else ''}: {rule.summary}")
             stream.write(f'<failure type="{rule.severity}" message={said}>{text}</failure>')
         elif lines:
             stream.write(f"<system-out>{text}</system-out>")

@@ -1,15 +1,26 @@
-"""Findings for people: grouped by rule, worst first, a few of each with how many more there are."""
+"""Findings for people: grouped by rule, worst first, a few of each with how many more there are.
+
+In a pipe or a file a finding is a line. On a terminal it begins with a path and a line to click on, its
+message is wrapped below, and severities have colours (unless NO_COLOR says otherwise).
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from typing import TextIO
 
-from labelkit.findings import Finding
-from labelkit.rules import SEVERITIES, rules
+from rich.cells import cell_len
+from rich.console import Console
+from rich.text import Text
+
+from labelkit.findings import Finding, Location
+from labelkit.outputs.words import visible
+from labelkit.places import Files
+from labelkit.rules import SEVERITIES, Rule, rules
 from labelkit.validation import Validation
 
 _FEW = 3
+_COLOURS = {"error": "bold red", "warning": "bold yellow", "info": "bold blue"}
 
 
 def write(validation: Validation, stream: TextIO) -> None:
@@ -23,20 +34,27 @@ def write_full(validation: Validation, stream: TextIO) -> None:
 
 
 def _write(validation: Validation, stream: TextIO, *, few: int | None) -> None:
+    if stream.isatty():
+        _show(validation, Console(file=stream, highlight=False, emoji=False, markup=False), few=few)
+        return
+    for rule, found in by_rule(validation):
+        stream.write(f"{rule.code} {rule.name} ({rule.severity}): {len(found)}\n")
+        for finding in found[:few]:
+            at = finding.at
+            image = f" [{at.image}]" if at and at.image and at.image != at.file else ""
+            stream.write(f"  {visible(f'{finding.place}{image}: {finding.message}')}\n")
+        if few and len(found) > few:
+            stream.write(f"  {_more(len(found) - few)}\n")
+    stream.write(summary(validation) + "\n")
+
+
+def by_rule(validation: Validation) -> list[tuple[Rule, list[Finding]]]:
+    """The findings of each rule that has some: errors first, then by code."""
     groups: dict[str, list[Finding]] = defaultdict(list)
     for finding in validation.findings:
         groups[finding.code].append(finding)
     order = sorted(groups, key=lambda code: (SEVERITIES.index(rules()[code].severity), code))
-    for code in order:
-        found, rule = groups[code], rules()[code]
-        stream.write(f"{code} {rule.name} ({rule.severity}): {len(found)}\n")
-        for finding in found[:few]:
-            at = finding.at
-            image = f" [{at.image}]" if at and at.image and at.image != at.file else ""
-            stream.write(f"  {finding.place}{image}: {finding.message}\n")
-        if few and len(found) > few:
-            stream.write(f"  and {len(found) - few} more (--output-format full lists them)\n")
-    stream.write(summary(validation) + "\n")
+    return [(rules()[code], groups[code]) for code in order]
 
 
 def summary(validation: Validation) -> str:
@@ -51,3 +69,58 @@ def summary(validation: Validation) -> str:
         are = "finding of the baseline is" if validation.gone == 1 else "findings of the baseline are"
         line += f"; {validation.gone} {are} gone; --write-baseline forgets them"
     return line
+
+
+def _more(count: int) -> str:
+    return f"and {count} more (--output-format full lists them)"
+
+
+# --- on a terminal -----------------------------------------------------------------------------------------
+
+
+def _show(validation: Validation, console: Console, *, few: int | None) -> None:
+    groups = [(rule, found, found[:few]) for rule, found in by_rule(validation)]
+    files = Files(validation.source, [finding for _, _, shown in groups for finding in shown])
+    for rule, found, shown in groups:
+        colour = _COLOURS[rule.severity]
+        head = (
+            (rule.code, colour),
+            f" {rule.name} ",
+            (rule.severity, colour),
+            (f" \u00b7 {len(found)}", "dim"),
+        )
+        console.print(Text.assemble(*head))
+        for finding in shown:
+            if finding.at is not None:
+                _show_place(finding.at, files, console)
+            _show_indented(Text(visible(finding.message)), console)
+        if len(found) > len(shown):
+            console.print(Text(f"  {_more(len(found) - len(shown))}", "dim"))
+        console.print()
+    console.print(Text(summary(validation), "bold"))
+    if groups:
+        console.print(Text(f"labelkit rules {groups[0][0].code} explains a rule", "dim"))
+
+
+def _show_place(at: Location, files: Files, console: Console) -> None:
+    """A path to click on, never broken; what stands there is beside it, or below where that is too long."""
+    spot = files.spot(at)
+    path = visible(":".join(str(each) for each in spot if each is not None))
+    inside = [at.element] if at.element else []
+    inside += [f"id {at.id}"] if at.id is not None else []
+    inside += [f"object {at.object}"] if at.object is not None and not at.element else []
+    inside += [at.image] if at.image and not spot.file.endswith(at.image) else []
+    said = visible(", ".join(inside))
+    if cell_len(path) + cell_len(said) + 4 <= console.width:
+        console.print(Text.assemble("  ", (path, "cyan"), "  ", (said, "dim")), soft_wrap=True)
+        return
+    console.print(Text.assemble("  ", (path, "cyan")), soft_wrap=True)
+    if said:
+        _show_indented(Text(said, "dim"), console)
+
+
+def _show_indented(said: Text, console: Console) -> None:
+    """Wrapped, without the blanks to the right that rich's own padding has."""
+    for line in said.wrap(console, max(console.width - 4, 20)):
+        line.rstrip()
+        console.print(Text("    ").append_text(line), soft_wrap=True)

@@ -66,9 +66,9 @@ def self_intersection(table: Table, *, smallest: float = 4.0, share: float = 0.0
     It comes from points in the wrong order, or from two outlines strung into one.
     Fix: draw it again, or split it at the crossing.
     Example: `"segmentation": [[0, 0, 10, 10, 10, 0, 0, 10]]`, a bow tie
-    Options: smallest, the area in pixels, and share, the part of the whole; the smaller lobe must exceed
-    both. Outlines of real annotators touch themselves, or cross by a hair: 2 of 830 objects of COCO
-    val2014, by less than a billionth of a pixel; so do seams that lead to a hole.
+    Options: smallest, the area in pixels that the smaller lobe must exceed; share, the part of the whole that
+    it must exceed too. Outlines of real annotators touch themselves, or cross by a hair: 2 of 830 objects of
+    COCO val2014, by less than a billionth of a pixel. So do seams that lead to a hole.
     """
     shapes = table.shapes
     for found in shapes.crossings:

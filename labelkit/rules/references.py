@@ -184,7 +184,7 @@ def no_images_there(survey: Survey) -> Faults:
     Example: a JSON file alone
     """
     if survey.images and not survey.files:
-        yield Fault(Location(str(survey.root)), f"none of {len(survey.images)} image files is there")
+        yield Fault(Location(survey.root.name), f"none of {len(survey.images)} image files is there")
 
 
 @rule("REF113", "warning")
