@@ -455,14 +455,19 @@ def test_junit_is_xml_whatever_names_hold(tmp_path: Path) -> None:
 # --- a terminal --------------------------------------------------------------------------------------------
 
 
+_PROGRESS = re.compile(
+    r"\x1b\[\?25l.*?\x1b\[\?25h(?:\n?\x1b\[1A\x1b\[2K)*", re.DOTALL
+)  # a hidden cursor, then a shown one
+
+
 def on_terminal(*arguments: str | Path, cwd: Path, columns: int = 80, **said: str) -> tuple[int, str]:
-    """The exit code and what a terminal of so many columns is sent."""
+    """The exit code and what a terminal of so many columns is sent, but for the progress."""
     mine, theirs = pty.openpty()
     plain = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR", "CI")}
     with os.fdopen(mine, "rb", buffering=0) as screen:
         running = subprocess.Popen(
             [sys.executable, "-m", "labelkit", "validate", *map(str, arguments)],
-            cwd=cwd, stdout=theirs, stderr=subprocess.DEVNULL,
+            cwd=cwd, stdout=theirs, stderr=theirs,
             env={**plain, "TERM": "xterm-256color", "COLUMNS": str(columns), **said},
         )  # fmt: skip
         os.close(theirs)
@@ -470,7 +475,8 @@ def on_terminal(*arguments: str | Path, cwd: Path, columns: int = 80, **said: st
         with contextlib.suppress(OSError):  # the end of a terminal is an error on Linux
             while block := screen.read(1 << 16):
                 shown += block
-        return running.wait(timeout=60), shown.decode().replace("\r\n", "\n")
+        text = shown.decode().replace("\r\n", "\n")
+        return running.wait(timeout=60), _PROGRESS.sub("", text)
 
 
 def test_a_terminal_gets_paths_to_click_on_in_colour(tmp_path: Path) -> None:
