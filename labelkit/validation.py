@@ -134,7 +134,7 @@ def validate(
     folder = Path(images_dir) if images_dir else None
     for item in _inspect(path, origin, folder, dict(options or {})):
         run.take(item)
-        if progress and isinstance(item, Table):
+        if progress:
             progress(result.images, None)
     run.finish(path)
     result.conclusive = {rule.code for rule in chosen.values() if _is_conclusive(rule, common, images=images)}
