@@ -228,6 +228,7 @@ class _Run:
 
     def _add_item(self, item: object) -> None:
         take(self.outcome, self.checks, item)
+        self._tell_progress()
 
     def _add_table(self, table: Table, found: list[Found]) -> None:
         self.outcome.builder.add_table(table)

@@ -376,6 +376,13 @@ def test_mistakes_on_the_command_line_are_told(project: Path) -> None:
         assert stderr.count("\n") == 1
 
 
+def test_a_data_set_that_is_missing_is_all_that_is_told(project: Path) -> None:
+    configured(project, "select = 3")
+    done = labelkit("validate", "nothing", cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    assert done.returncode == 2
+    assert done.stderr == "labelkit: error: nothing: does not exist; expected a data set\n"
+
+
 def test_an_output_format_of_the_file_is_checked(project: Path) -> None:
     configured(project, 'output-format = "xml"')
     done = labelkit("validate", "data", cwd=project, env={**os.environ, "PYTHONPATH": str(ROOT)})

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -126,10 +127,10 @@ def test_help_fits_a_terminal_and_says_what_can_be_chosen() -> None:
 
 
 def test_options_name_the_format_by_the_option_of_this_command(tmp_path: Path) -> None:
-    nothing = tmp_path / "a" / "b"  # whose neighbours are no data sets either
-    nothing.mkdir(parents=True)
-    assert "--format" in labelkit("validate", nothing).stderr
-    assert "--from" in labelkit("convert", nothing, tmp_path / "out", "--to", "voc").stderr
+    empty = tmp_path / "far" / "away"  # from data sets that would be suggested
+    empty.mkdir(parents=True)
+    assert "name the format with --format" in labelkit("validate", empty).stderr
+    assert "name the format with --from" in labelkit("convert", empty, tmp_path / "o", "--to", "voc").stderr
 
 
 # --- streams -----------------------------------------------------------------------------------------------
@@ -192,19 +193,25 @@ def test_progress_says_how_far_how_fast_and_how_long() -> None:
 
 def test_progress_is_shown_on_a_terminal_only(tmp_path: Path) -> None:
     path = empty_boxes(tmp_path, 3000)
-    command = [sys.executable, "-m", "labelkit", "validate", path]
+    printed = tmp_path / "printed.txt"
     ours, theirs = pty.openpty()
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, env=environment) as process:
+    command = [sys.executable, "-m", "labelkit", "validate", path]
+    shown = b""
+    with (
+        printed.open("wb") as stdout,
+        subprocess.Popen(command, stdout=stdout, stderr=theirs, env=environment) as process,
+    ):
         os.close(theirs)
-        assert process.stdout is not None
-        printed = process.stdout.read()
+        with suppress(OSError):  # how a terminal says that nobody writes to it any more
+            while data := os.read(ours, 4096):
+                shown += data
         process.wait(timeout=60)
-    with open(ours, "rb", buffering=0) as terminal:  # noqa: PTH123 (a number, no path)
-        shown = terminal.read(100_000)
+    os.close(ours)
+    assert process.returncode == 1
     assert b"validating" in shown
-    assert b"images" in shown
-    assert b"\x1b" not in printed
+    assert b"2 images, " in shown
+    assert b"\x1b" not in printed.read_bytes()
     assert labelkit("validate", path).stderr == ""
 
 

@@ -57,7 +57,7 @@ def _find(word: str) -> list[Rule]:
 def _page(item: Rule) -> str:
     """A rule's documentation and, where it has options of its own, how a configuration sets them."""
     page = f"{item.code} {item.name} ({item.severity})\n\n{item.documentation}"
-    if own := own_hints(item):
+    if own := [name for name in own_hints(item) if item.options[name] is not None]:
         lines = [f"    {name.replace('_', '-')} = {shown(item.options[name])}" for name in own]
         page += "\n\n" + "\n".join([f"    [tool.labelkit.rules.{item.code}]", *lines])
     return page

@@ -17,7 +17,7 @@ def find_settings(source: Path, file: Path | None, *, use_config: bool) -> tuple
     """The configuration that is named, or found, or none; files that do not count are told."""
     if file and not use_config:
         raise UsageError("--config", "together with --no-config", "one of the two")
-    if file is None and use_config:
+    if file is None and use_config and source.exists():
         found = find_config(Path.cwd(), source)
         file = found.file
         for other in found.skipped:
