@@ -118,7 +118,7 @@ def specks(table: Table, *, smallest: float = 4, times: float = 100) -> Faults:
     Example: an RLE with one pixel in a corner and 5,000 in the middle
     Options: smallest, the pixels from which a part is no speck; times, how much larger the largest part is.
     """
-    for row in _speckled(table, smallest):
+    for row in could_have_specks(table, smallest):
         found = specks_of(table, row, smallest, times)
         if found is None:
             continue
@@ -177,7 +177,7 @@ def _grown(shape: rle.Mask) -> rle.Mask:
     return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
 
 
-def _speckled(table: Table, smallest: float) -> list[int]:
+def could_have_specks(table: Table, smallest: float = 4) -> list[int]:
     """The rows that could have specks: outlines with a small part, and all other masks of one object."""
     shapes = table.shapes
     is_small = np.abs(shapes.rings.signed_areas) < 2 * smallest + 2  # pixels are a little more than the area
