@@ -222,10 +222,14 @@ def test_near_pairs_are_all_whose_overlap_is_enough(many: list[Any], limit: floa
 
 
 def test_pairs_in_reach_are_compared_across_a_crowd_of_things() -> None:
-    image, left = np.zeros(300, dtype=np.int64), np.arange(300.0)[::-1]
-    one, other = pairs_in_reach(image, left, np.full(300, 2.0))
-    assert len(one) == 299 + 298
-    assert (left[other] - left[one]).max() == 2
+    image = np.repeat([0, 1], 2000)
+    start = np.column_stack([np.tile(np.arange(2000.0)[::-1], 2), np.zeros(4000)])
+    chunks = list(pairs_in_reach(image, start, np.full((4000, 2), 900.0)))
+    assert len(chunks) == 3  # a crowd is looked at piece by piece
+    one, other = (np.concatenate(column) for column in zip(*chunks, strict=True))
+    steps = start[other, 0] - start[one, 0]
+    assert (image[one] == image[other]).all()
+    assert (steps.min(), steps.max(), len(one)) == (1, 900, 2 * sum(2000 - k for k in range(1, 901)))
 
 
 def flooded(shape: rle.Mask) -> list[set[tuple[int, int]]]:

@@ -94,7 +94,7 @@ def polygons_in_other_units(survey: Survey, *, fewest: int = 5) -> Faults:
     normalised, and never scaled back.
     Fix: scale them to the image.
     Example: `"segmentation": [[0.1, 0.2, 0.3, 0.2, 0.3, 0.4]]` beside `"bbox": [64, 96, 128, 96]`
-    Option: fewest, the number of polygons that must be so. Of large sets, a sample of 1 in 70 is looked at.
+    Option: fewest, the number of polygons that must be so. Of large sets, a sample is looked at.
     """
     table = survey.table
     known = ~np.isnan(_extents(survey)).any(axis=1)
