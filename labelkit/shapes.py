@@ -109,6 +109,13 @@ class Shapes:
         ties = {found.ring for found in crossings(few) if found.covered > _NOTHING}
         return np.array([number for k, number in enumerate(which.tolist()) if k not in ties], dtype=np.int64)
 
+    @cached_property
+    def is_worthless(self) -> NDArray[np.bool_]:
+        """(R,) the rings that cover nothing, so that an outline is the same without them."""
+        found: NDArray[np.bool_] = (self.numbers < _MIN_NUMBERS) & (self.numbers % 2 == 0)
+        found[self.sound[self.empty]] = True
+        return found
+
     def name(self, ring: int) -> str:
         """What to call a ring (its place among all) in a message."""
         row, part, place = int(self.row[ring]), int(self.part[ring]), int(self.place[ring])

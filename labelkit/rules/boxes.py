@@ -19,6 +19,14 @@ def sane_boxes(table: Table) -> Floats:
     return np.where(np.any(np.abs(table.box) > ABSURD, axis=1, keepdims=True), np.nan, table.box)
 
 
+def box_area(table: Table, row: int) -> float | None:
+    """Width times height of a box; None where none is stated, or it has no area or one that cannot be."""
+    numbers = table.box[row].tolist()
+    if not all(abs(number) <= ABSURD for number in numbers) or numbers[2] <= 0 or numbers[3] <= 0:
+        return None
+    return float(numbers[2] * numbers[3])
+
+
 def overhang(table: Table) -> Floats:
     """(N,) by how many pixels a box that has an area leaves its image; infinite where none of it is inside.
 

@@ -14,6 +14,8 @@ from labelkit.rules import Fault, Faults, rule
 from labelkit.rules.boxes import sane_boxes
 from labelkit.table import Table
 
+_AT_ONCE = 1_000_000
+_ROUNDING = 1e-3  # pixels that a key of image and place may be off; who asks compares the boxes themselves
 _REMOVE_COPY = Fix("remove the copy", Remove(), is_safe=True)
 _REMOVE_SECOND = Fix("remove the second of the two", Remove(), is_safe=False)
 
@@ -39,20 +41,21 @@ def near_duplicate(table: Table, *, limit: float = 0.9) -> Faults:
     Example: `"bbox": [10, 20, 30, 40]` and `"bbox": [11, 20, 30, 40]`, both of class `dog`
     Option: limit, the intersection over union of boxes (and of masks where both have one) that is too much.
     """
-    for row, first, overlap in _same_places(table, limit, same_class=True):
+    for row, first, overlap in _same_places(table, limit, limit, same_class=True):
         yield Fault(row, f"overlap (IoU) of {overlap:.2f} in one class with", first, _REMOVE_SECOND)
 
 
 @rule("GEO117", "warning")
-def two_classes_one_place(table: Table, *, limit: float = 0.95) -> Faults:
+def two_classes_one_place(table: Table, *, limit: float = 0.98, masks: float = 0.9) -> Faults:
     """Two objects of two classes are at the same place.
 
     Why: one of the classes is wrong, and a model is told that the same pixels are and are not a dog.
     Fix: find out which class it is; remove the other object.
     Example: `"bbox": [10, 20, 30, 40]` once as `cat` and once as `dog`
-    Option: limit, the intersection over union of boxes (and of masks where both have one) that is too much.
+    Options: limit, the intersection over union of boxes that is too much; masks, that of masks where both
+    have one. Boxes alone come close where someone sits in a chair (0.92 at most among 839 objects of COCO).
     """
-    for row, first, overlap in _same_places(table, limit, same_class=False):
+    for row, first, overlap in _same_places(table, limit, masks, same_class=False):
         names = f"{table.category[row]!r} and {table.category[first]!r}"
         yield Fault(row, f"{names} at one place (IoU {overlap:.2f}); expected one class, not that of", first)
 
@@ -95,12 +98,15 @@ def _class_numbers(table: Table) -> Ints:
     return np.array([names[name] for name in table.category], dtype=np.int64)
 
 
-def _same_places(table: Table, limit: float, *, same_class: bool) -> Iterator[tuple[int, int, float]]:
+def _same_places(
+    table: Table, limit: float, mask_limit: float, *, same_class: bool
+) -> Iterator[tuple[int, int, float]]:
     """Rows nearly where an earlier row is, with the first such row and their overlap. Copies are left out."""
     boxes = _places(table)
     classes = _class_numbers(table)
     is_known = np.array([name is not None for name in table.category], dtype=bool) & ~table.crowd
-    first, second, overlap = near_pairs(table.image, np.where(is_known[:, None], boxes, np.nan), limit)
+    boxes = np.where(is_known[:, None], boxes, np.nan)
+    first, second, overlap = near_pairs(table.image, boxes, min(limit, mask_limit))
     wanted = (classes[first] == classes[second]) == same_class
     told = copies(table) if wanted.any() else {}
     for a, b, iou in zip(
@@ -109,7 +115,7 @@ def _same_places(table: Table, limit: float, *, same_class: bool) -> Iterator[tu
         if a in told or b in told:
             continue
         masks = _mask_overlap(table, a, b)
-        if masks is None or masks >= limit:
+        if (iou >= limit) if masks is None else (masks >= mask_limit):
             told[b] = a
             yield b, a, iou if masks is None else masks
 
@@ -129,38 +135,58 @@ def near_pairs(image: Ints, boxes: Floats, limit: float) -> tuple[Ints, Ints, Fl
     Returns: the earlier row, the later row, and their overlap.
     """
     rows = np.flatnonzero((boxes[:, 2] > 0) & (boxes[:, 3] > 0))
-    # Where two boxes overlap so much, their left edges are closer than this share of the first one's width.
-    first, second = pairs_in_reach(image[rows], boxes[rows, 0], (1 - limit) * boxes[rows, 2])
-    one, other = boxes[rows[first]], boxes[rows[second]]
-    sides = np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:]) - np.maximum(
-        one[:, :2], other[:, :2]
-    )
-    shared = sides.clip(0).prod(axis=1)
-    overlap = shared / (one[:, 2:].prod(axis=1) + other[:, 2:].prod(axis=1) - shared)
-    near = overlap >= limit
-    a, b = rows[first[near]], rows[second[near]]
-    a, b, overlap = np.minimum(a, b), np.maximum(a, b), overlap[near]
+    places = boxes[rows]
+    found = [(rows[:0], rows[:0], np.zeros(0))]
+    # Where two boxes overlap so much, they start no further apart than this share of the first one's side.
+    for first, second in pairs_in_reach(image[rows], places[:, :2], (1 - limit) * places[:, 2:]):
+        overlap = _overlap(places[first], places[second])
+        near = overlap >= limit
+        found.append((rows[first[near]], rows[second[near]], overlap[near]))
+    one, other, overlap = (np.concatenate(column) for column in zip(*found, strict=True))
+    a, b = np.minimum(one, other), np.maximum(one, other)
     order = np.lexsort((a, b))
     return a[order], b[order], overlap[order]
 
 
-def pairs_in_reach(image: Ints, left: Floats, reach: Floats) -> tuple[Ints, Ints]:
-    """Pairs of things of one image of which the one starts no further right than the other one's reach.
+def _overlap(one: Floats, other: Floats) -> Floats:
+    """(N,) intersection over union of boxes (N, 4) that have an area, pair by pair."""
+    ends = np.minimum(one[:, :2] + one[:, 2:], other[:, :2] + other[:, 2:])
+    shared = (ends - np.maximum(one[:, :2], other[:, :2])).clip(0).prod(axis=1)
+    overlap: Floats = shared / (one[:, 2:].prod(axis=1) + other[:, 2:].prod(axis=1) - shared)
+    return overlap
 
-    The things of all images are sorted by where they start, and each is compared with the next, then with the
-    next but one, as long as any is in reach.
+
+def pairs_in_reach(image: Ints, start: Floats, reach: Floats) -> Iterator[tuple[Ints, Ints]]:
+    """Pairs of things of one image of which the one starts in reach of the other, and maybe some more.
+
+    Args: image (N,). start (N, 2): x, y. reach (N, 2): how far right and down of it another may start.
+    Yields: a million pairs or so at a time, so that a crowd of things fits the memory. They are found along
+        the axis on which fewer are in reach.
     """
-    order = np.lexsort((left, image))
-    image, left, limit = image[order], left[order], (left + reach)[order]
-    found: list[tuple[Ints, Ints]] = [(order[:0], order[:0])]
-    first, step = np.arange(len(order)), 0
-    while len(first):
-        step += 1
-        first = first[first + step < len(order)]
-        second = first + step
-        first = first[(image[second] == image[first]) & (left[second] <= limit[first])]
-        found.append((order[first], order[first + step]))
-    return np.concatenate([a for a, _ in found]), np.concatenate([b for _, b in found])
+    order, counts = min(
+        (_along(image, start[:, k], reach[:, k]) for k in (0, 1)), key=lambda axis: axis[1].sum()
+    )
+    ends = np.cumsum(counts)
+    begin = 0
+    while begin < len(order):
+        done = ends[begin] - counts[begin]
+        stop = max(begin + 1, int(np.searchsorted(ends, done + _AT_ONCE, side="right")))
+        times = counts[begin:stop]
+        first = np.repeat(np.arange(begin, stop), times)
+        steps = np.arange(len(first)) - np.repeat(np.cumsum(times) - times, times)
+        yield order[first], order[first + steps + 1]
+        begin = stop
+
+
+def _along(image: Ints, start: Floats, reach: Floats) -> tuple[Ints, Ints]:
+    """The order of things by image and start, and how many of the next ones each has in its reach."""
+    if not len(image):
+        return image, image
+    span = np.ptp(start) + reach.max() + 1  # no thing reaches into the next image
+    key = image * span + start
+    order = np.argsort(key, kind="stable")
+    ends = np.searchsorted(key[order], (key + reach)[order] + _ROUNDING, side="right")
+    return order, ends - np.arange(len(order)) - 1
 
 
 def _mask_overlap(table: Table, a: int, b: int) -> float | None:

@@ -83,10 +83,7 @@ def crowd_on_everything(survey: Survey, *, fewest: int = 10, share: float = 0.9)
         yield Fault(Location(survey.root.name), text)
 
 
-@rule(
-    "CNV105",
-    supersedes=("GEO103", "GEO107", "GEO108", "GEO111", "GEO112", "GEO118", "GEO119", "GEO120", "GEO121"),
-)
+@rule("CNV105", supersedes=("GEO107", "GEO108", "GEO111", "GEO112", "GEO119", "GEO121"))
 def polygons_in_other_units(survey: Survey, *, fewest: int = 5) -> Faults:
     """The polygons are in other units than the pixels of the image: parts of it, or another size of it.
 
@@ -94,7 +91,7 @@ def polygons_in_other_units(survey: Survey, *, fewest: int = 5) -> Faults:
     normalised, and never scaled back.
     Fix: scale them to the image.
     Example: `"segmentation": [[0.1, 0.2, 0.3, 0.2, 0.3, 0.4]]` beside `"bbox": [64, 96, 128, 96]`
-    Option: fewest, the number of polygons that must be so. Of large sets, a sample of 1 in 70 is looked at.
+    Option: fewest, the number of polygons that must be so. Of large sets, a sample is looked at.
     """
     table = survey.table
     known = ~np.isnan(_extents(survey)).any(axis=1)

@@ -121,7 +121,7 @@ def specks(table: Table, *, smallest: float = 4, times: float = 100) -> Faults:
     Example: an RLE with one pixel in a corner and 5,000 in the middle
     Options: smallest, the pixels from which a part is no speck; times, how much larger the largest part is.
     """
-    for row in _speckled(table, smallest):
+    for row in could_have_specks(table, smallest):
         found = specks_of(table, row, smallest, times)
         if found is None:
             continue
@@ -180,7 +180,7 @@ def _grown(shape: rle.Mask) -> rle.Mask:
     return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
 
 
-def _speckled(table: Table, smallest: float) -> list[int]:
+def could_have_specks(table: Table, smallest: float = 4) -> list[int]:
     """The rows that could have specks: outlines with a small part, and all other masks of one object."""
     shapes = table.shapes
     is_small = np.abs(shapes.rings.signed_areas) < 2 * smallest + 2  # pixels are a little more than the area
@@ -218,20 +218,28 @@ def overlapping_masks(table: Table, *, target: str | None = None) -> Faults:
 
 def _overlaps(table: Table) -> Iterator[tuple[int, int, int]]:
     """Pairs of rows that share pixels, and how many."""
-    extents = _pixel_extents(table)
-    rows = np.flatnonzero(extents[:, 2] > 0)
-    x, y, w, h = extents[rows].T
-    one, other = pairs_in_reach(table.image[rows], x, w)
-    meet = (np.minimum(y[one] + h[one], y[other] + h[other]) > np.maximum(y[one], y[other])) & (w[one] > 0)
-    pairs = np.sort(np.stack([rows[one[meet]], rows[other[meet]]], axis=1), axis=1)
     cells = set(table.shapes.cells)
-    for a, b in sorted(map(tuple, pairs.tolist())):
+    for a, b in sorted(_touching(table)):
         first, second = table.pixels(a), table.pixels(b)
         if first is None or second is None or (a in cells and b in cells) or first.sum() != second.sum():
             continue
         pixels = rle.intersection_area(first, second)
         if pixels:
             yield a, b, pixels
+
+
+def _touching(table: Table) -> set[tuple[int, int]]:
+    """Pairs of rows, the earlier first, whose masks are in boxes that overlap."""
+    extents = _pixel_extents(table)
+    rows = np.flatnonzero(extents[:, 2] > 0)
+    start, size = extents[rows, :2], extents[rows, 2:]
+    found: set[tuple[int, int]] = set()
+    for one, other in pairs_in_reach(table.image[rows], start, size):
+        ends = np.minimum(start[one] + size[one], start[other] + size[other])
+        meet = np.all(ends > np.maximum(start[one], start[other]), axis=1)
+        a, b = rows[one[meet]], rows[other[meet]]
+        found.update(zip(np.minimum(a, b).tolist(), np.maximum(a, b).tolist(), strict=True))
+    return found
 
 
 def _pixel_extents(table: Table) -> Floats:

@@ -10,7 +10,7 @@ from labelkit.changes import Change, Fix, Put, Remove
 from labelkit.geometry.rings import Floats, Part, beyond, clipped
 from labelkit.model import Mask, Polygons
 from labelkit.rules import Fault, Faults, rule
-from labelkit.rules.boxes import overhang, sane_boxes
+from labelkit.rules.boxes import box_area, overhang
 from labelkit.shapes import ABSURD
 from labelkit.table import Table, rows_where
 
@@ -109,7 +109,8 @@ def repeated_points(table: Table) -> Faults:
     per_row = np.bincount(shapes.owners, weights=times, minlength=len(table)).astype(np.int64)
     points = np.bincount(shapes.owners, weights=shapes.rings.sizes, minlength=len(table)).astype(np.int64)
     for row in rows_where(per_row > 0):
-        number = int(np.flatnonzero((shapes.owners == row) & (times > 0))[0])
+        number = int(np.searchsorted(shapes.owners, row))
+        number += int(np.argmax(times[number:] > 0))
         start, stop = shapes.rings.starts[number : number + 2].tolist()
         x, y = shapes.rings.points[start + int(np.argmax(shapes.rings.repeats[start:stop]))].tolist()
         many = "a point" if per_row[row] == 1 else f"{per_row[row]} points"
@@ -185,9 +186,8 @@ def rings_outside(table: Table) -> Floats:
 def worthless_rows(table: Table) -> set[int]:
     """The rows that have a ring which is no polygon, or encloses nothing; no size of theirs means a thing."""
     shapes = table.shapes
-    is_bad = np.ones(len(shapes.row), dtype=bool)
-    is_bad[shapes.sound] = False
-    is_bad[shapes.sound[shapes.empty]] = True
+    is_bad = shapes.is_worthless.copy()
+    is_bad[np.setdiff1d(np.arange(len(is_bad)), shapes.sound)] = True
     return set(shapes.row[is_bad].tolist())
 
 
@@ -197,14 +197,8 @@ def worthless_rows(table: Table) -> set[int]:
 def _without_worthless(table: Table, ring: int) -> Fix:
     """The outline without the rings that enclose nothing: one change, whichever of them it is a fix for."""
     shapes = table.shapes
-    rings = np.flatnonzero(shapes.row == shapes.row[ring])
-    empty = set(shapes.sound[shapes.empty].tolist())
-    drop = {
-        each
-        for each in rings.tolist()
-        if each in empty or (shapes.numbers[each] < 6 and shapes.numbers[each] % 2 == 0)
-    }
-    change = _without(table, drop)
+    rings = range(*np.searchsorted(shapes.row, [shapes.row[ring], shapes.row[ring] + 1]).tolist())
+    change = _without(table, {each for each in rings if shapes.is_worthless[each]})
     summary = "remove the object" if isinstance(change, Remove) else "remove the rings that enclose nothing"
     return Fix(summary, change, is_safe=False)
 
@@ -226,8 +220,8 @@ def _without(table: Table, drop: Collection[int]) -> Change:
 
 def _put(table: Table, row: int, parts: list[Part]) -> Change:
     """The change to an outline of these parts; an object without any is known by its box, or removed."""
-    has_box = bool((sane_boxes(table)[row, 2:] > 0).all())
-    return Put("mask", Mask.of(Polygons(parts))) if parts or has_box else Remove()
+    is_known = bool(parts) or box_area(table, row) is not None
+    return Put("mask", Mask.of(Polygons(parts))) if is_known else Remove()
 
 
 def _without_repeats(table: Table, row: int) -> Fix:

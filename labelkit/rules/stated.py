@@ -15,8 +15,8 @@ from labelkit.geometry import rle
 from labelkit.geometry.rings import Floats
 from labelkit.model import Box
 from labelkit.rules import Fault, Faults, rule
-from labelkit.rules.boxes import overhang, sane_boxes, show
-from labelkit.rules.masks import specks_of, whole_masks
+from labelkit.rules.boxes import box_area, overhang, sane_boxes, show
+from labelkit.rules.masks import could_have_specks, specks_of, whole_masks
 from labelkit.rules.polygons import rings_outside, worthless_rows
 from labelkit.table import Table, rows_where
 
@@ -76,8 +76,9 @@ def _misfits(table: Table, limit: float) -> list[tuple[int, Floats, Floats]]:
     rows = rows_where(np.any(np.abs(outside) > limit, axis=1))
     whole = set(whole_masks(table)) if rows else set()
     found = []
+    could_be = set(could_have_specks(table)) if rows else set()
     for row in rows:
-        if specks_of(table, row) is not None:  # they are told as such, and make the extent larger
+        if row in could_be and specks_of(table, row):  # they are told as such, and make the extent larger
             extents[row] = _pixel_extent(table, row, is_clean=True)
             outside[row] = _outside(extents[row : row + 1], boxes[row : row + 1])
         if row not in whole and (np.abs(outside[row]) > limit).any():
@@ -136,8 +137,9 @@ def area_differs(table: Table, *, tolerance: float = 0.05, crowds: float = 0.2) 
             area or "box" not in known
         ):
             continue
-        box = float(table.box[row, 2:].prod())
-        looks = ", which is width times height of its box" if abs(area - box) <= 1 + 0.001 * box else ""
+        box = box_area(table, row)
+        is_box = box is not None and abs(area - box) <= 1 + 0.001 * box
+        looks = ", which is width times height of its box" if is_box else ""
         expected = " or ".join(f"{value:g} ({_WORDS[name]})" for name, value in known.items())
         yield Fault(row, f"area {area:g}{looks}; expected {expected}", fix=_recomputed(table, row))
 
@@ -172,8 +174,9 @@ def _areas(table: Table, row: int) -> dict[str, float]:
     runs = table.pixels(row)
     if runs is not None and (row in table.shapes.rles or areas):
         areas["pixels"] = rle.area(runs)
-    if not table.shapes.has_mask[row]:
-        areas["box"] = float(table.box[row, 2:].prod())
+    box = box_area(table, row)
+    if box is not None and not table.shapes.has_mask[row]:
+        areas["box"] = box
     return areas
 
 
