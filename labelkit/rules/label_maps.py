@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -254,7 +253,7 @@ def _palette_fix(file: MapFile, summary: str) -> Fix:
     return Fix(summary, partial(_with_palette, replace(file)), is_safe=True)
 
 
-def _with_palette(file: MapFile) -> Iterator[Edit]:
+def _with_palette(file: MapFile) -> list[Edit]:
     """The edit that closes the palette: the same values, in mode P, with the colours of the format."""
     assert file.labels is not None
-    yield from as_palette(file.path, file.labels, file.colours)
+    return [as_palette(file.path, file.labels, file.colours)]

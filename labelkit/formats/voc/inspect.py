@@ -17,6 +17,7 @@ from labelkit.findings import Finding
 from labelkit.formats import Parcel, Part, _files
 from labelkit.formats._inspect import image_file_of, relative
 from labelkit.formats.voc.annotation import suffix_of
+from labelkit.formats.voc.edits import edits_of
 from labelkit.formats.voc.element import parse
 from labelkit.formats.voc.names import native_labelmap
 from labelkit.formats.voc.places import locate, number_of
@@ -76,7 +77,8 @@ def _allowed_parts(header: Header) -> Parts | None:
 
 def _table(reader: VocReader, records: list[Record]) -> Table:
     folder = relative(reader.layout.annotations, reader.path)
-    table = table_of(records, partial(locate, folder="" if folder == "." else f"{folder}/"))
+    folder = "" if folder == "." else f"{folder}/"
+    table = table_of(records, partial(locate, folder=folder), partial(edits_of, reader=reader))
     return replace(table, category=[name if name in reader.numbers else None for name in table.category])
 
 
