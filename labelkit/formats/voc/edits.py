@@ -2,8 +2,8 @@
 
 A box is changed in place. An object that is taken out shifts the numbers of those behind it, so that
 SegmentationObject is renumbered; and class lists that were right stay right. Where nobody can say what else
-would have to change there are no edits: the object has pixels of its own, or a list of Layout or Action, which
-name objects by number, has the image.
+would have to change there are no edits: the object has pixels of its own, or a list of Layout or Action has
+the image, for these name objects by number.
 """
 
 from __future__ import annotations
