@@ -407,13 +407,24 @@ def test_two_class_lists_that_disagree_on_an_image_without_xml_are_found(tmp_pat
     assert message == "1 for class 'dog'; expected 0, as in Main/dog_train.txt"
 
 
-def test_a_broken_list_or_labelmap_is_found_at_its_line(tmp_path: Path) -> None:
+def test_a_broken_labelmap_is_found_at_its_line(tmp_path: Path) -> None:
     root = voc_set(tmp_path)
-    (root / TRAIN).write_bytes(b"a\n\xff\n")
-    assert [(code, at.file, at.offset) for code, at, _ in places(root)] == [("STR111", TRAIN, 2)]
-    root = voc_set(tmp_path / "other")
     (root / "labelmap.txt").write_text("background:::\ndog:1,2,x::\n")
     assert [(code, at.file, at.line) for code, at, _ in places(root)] == [("STR101", "labelmap.txt", 2)]
+
+
+def test_every_broken_list_is_found_and_all_else_is_still_looked_at(tmp_path: Path) -> None:
+    root = voc_set(tmp_path)
+    (root / TRAIN).write_bytes(b"a\n\xff\n")
+    (root / "ImageSets/Segmentation/val.txt").write_text(f"{A}\n{B} {C}\n")
+    (root / "ImageSets/Main/cow_val.txt").mkdir()
+    text(XML_A, ">35<", ">low<")(root)
+    assert sorted((code, at.file, at.line, at.offset is None) for code, at, _ in places(root)) == [
+        ("STR101", "ImageSets/Main/cow_val.txt", None, True),
+        ("STR101", "ImageSets/Segmentation/val.txt", 2, True),
+        ("STR105", XML_A, 31, False),
+        ("STR111", TRAIN, None, False),
+    ]
 
 
 # --- where boxes start -------------------------------------------------------------------------------------

@@ -18,13 +18,13 @@ from labelkit.formats import Parcel, Part, _files
 from labelkit.formats._inspect import image_file_of, relative
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
-from labelkit.formats.voc.element import parse
+from labelkit.formats.voc.element import shared_tree
 from labelkit.formats.voc.names import native_labelmap
 from labelkit.formats.voc.places import locate, number_of
 from labelkit.formats.voc.raw_annotation import VocAnnotation
 from labelkit.formats.voc.raw_maps import VocMaps, class_map, object_map
 from labelkit.formats.voc.raw_set import VocSet
-from labelkit.formats.voc.read import VocReader, inside_folder, object_of, open_set
+from labelkit.formats.voc.read import VocReader, inside_folder, object_of
 from labelkit.model import BoundingBox, Cell, Header, Image, Object, Record
 from labelkit.table import ImageRow, Table, table_of
 
@@ -36,10 +36,11 @@ def inspect(
 ) -> Iterator[object]:
     """All that a VOC data set is made of."""
     try:
-        reader = open_set(path, images_dir=images_dir, base=base)
+        reader = VocReader(path, images_dir, base)
     except FormatError as error:
         yield error
         return
+    yield from reader.facts.broken
     yield reader.header
     yield Parcel(_whole, (reader,))
     for part in reader.parts():
@@ -125,7 +126,7 @@ def _annotation(
         if file is None:
             return None
         data = _files.read_bytes(file)
-        root = parse(data)
+        root = shared_tree(data)
     except (RecordError, FormatError, ValueError):
         return None
     if root.tag != "annotation":

@@ -63,8 +63,8 @@ class VocSet:
 
     @property
     def has_lists(self) -> bool:
-        """Whether any list names an image."""
-        return bool(self.reader.sets.lines)
+        """Whether any list names an image, and all of them can be read."""
+        return bool(self.reader.sets.lines) and not self.reader.facts.broken
 
     def lines(self, id_: str) -> list[Line]:
         """The lines of lists that name an image."""
