@@ -397,9 +397,11 @@ def test_an_annotation_in_no_list_is_found_where_there_are_lists(tmp_path: Path)
     assert found(root) == [("REF122", XML_C)]
 
 
-def test_two_class_lists_that_disagree_on_an_image_without_xml_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_xml", [True, False])
+def test_two_class_lists_that_disagree_are_one_finding(has_xml: bool, tmp_path: Path) -> None:
     root = voc_set(tmp_path)
-    (root / XML_C).unlink()
+    if not has_xml:
+        (root / XML_C).unlink()
     (root / "ImageSets/Main/trainval.txt").write_text(f"{C}\n")
     (root / "ImageSets/Main/dog_trainval.txt").write_text(f"{C}  1\n")
     ((code, at, message),) = places(root)
