@@ -143,9 +143,8 @@ def palette_not_official(file: MapFile) -> Faults:
     if not wrong:
         return
     first, count = wrong[0], f"{len(wrong)} of {len(used)} indices that occur"
-    text = (
-        f"{count} have another colour, {first} has {shown[first] or 'none'}; expected {file.colours[first]}"
-    )
+    text = f"{count} have another colour, {first} has {shown[first] or 'none'}"
+    text += f"; expected {file.colours[first]}"
     if all(shown[value] in file.colours for value in wrong):
         names = [_called(file, file.colours.index(shown[value])) for value in wrong[:_SHOWN] if shown[value]]
         numbers = ", ".join(str(value) for value in wrong[:_SHOWN])
