@@ -138,6 +138,24 @@ def test_every_fault_of_a_line_is_told_and_its_image_is_no_stranger(tmp_path: Pa
     assert found == [("STR110", "image.width"), ("STR110", "objects[0].box[3]")]
 
 
+TEXTS: dict[str, tuple[bytes, bytes, str, str]] = {
+    "key twice": (b'"box": [30', b'"box": [1, 2, 3, 4], "box": [30', "STR102", "the key 'box' twice"),
+    "not finite": (b'"box": [30', b'"box": [NaN', "STR103", "finite number"),
+    "latin-1": (b'"dog", "mask"', b'"d\xf6g", "mask"', "STR111", "not UTF-8"),
+}
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_one_defect_of_the_text_is_one_finding_at_its_line(name: str, tmp_path: Path) -> None:
+    old, new, code, words = TEXTS[name]
+    root = written(tmp_path, clean())
+    file = root / "records.jsonl"
+    file.write_bytes(file.read_bytes().replace(old, new))
+    (finding,) = [each for each in validate(root).findings if each.code != "CAT104"]
+    assert (finding.code, finding.at.line if finding.at else 0) == (code, 4)
+    assert words in finding.message
+
+
 def test_a_line_that_ends_early_is_one_finding(tmp_path: Path) -> None:
     root = written(tmp_path, clean())
     file = root / "records.jsonl"

@@ -22,7 +22,7 @@ from labelkit.changes import Change, Edit, Put
 from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part, Reader
-from labelkit.formats._files import safe_path
+from labelkit.formats._files import repeated_keys, safe_path
 from labelkit.formats._inspect import box_at, image_file_of, map_files_of
 from labelkit.formats._raw import Flaws, Kind, RawDocument, Told
 from labelkit.model import Box, Image, Record, SemanticMap
@@ -148,18 +148,25 @@ def _record(reader: LineReader, line: _Line) -> tuple[Record | None, list[object
     """The record of a line, or its image alone, or None; and what there is to look at, or to tell."""
     place = f"{reader.file}:{line.number}"
     try:
+        line.data.decode()
         record = decode_record(line.data)
         safe_path(record.image.path)
+    except UnicodeDecodeError as error:
+        at = replace(line.at(), offset=line.offset + error.start)
+        return _saved(line.data), [RecordError(place, "not UTF-8", "UTF-8 text", code="STR111", at=at)]
     except ValidationError as error:
         details = error.errors(include_url=False)
         return _saved(line.data), [_error(place, line, detail) for detail in details]
     except ValueError as error:
         return _saved(line.data), [RecordError(place, str(error), _EXPECTED, at=line.at())]
-    unknown = [*unknown_categories(record, reader.names)]
-    where, text = line.at(image=record.image.path), "category {!r} of {}; expected one of the header"
+    where = line.at(image=record.image.path)
     flaws: list[tuple[Kind, Told]] = [
-        ("unknown category", Told(where, text.format(name, owner))) for owner, name in unknown
+        ("repeated key", Told(where, f"the key {key!r} twice; expected keys once each"))
+        for key in repeated_keys(line.data)
     ]
+    for owner, name in unknown_categories(record, reader.names):
+        text = f"category {name!r} of {owner}; expected one of the header"
+        flaws.append(("unknown category", Told(where, text)))
     return record, [record, Flaws(flaws)] if flaws else [record]
 
 
@@ -168,7 +175,9 @@ def _error(place: str, line: _Line, detail: ErrorDetails) -> RecordError:
     if steps[:1] == ["objects"]:
         del steps[2:3]  # which kind of object it was taken for
     element = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
-    return RecordError(place, fault_text(detail), _EXPECTED, at=line.at(element.removeprefix(".") or None))
+    code = "STR103" if detail["type"] == "finite_number" else ""
+    at = line.at(element.removeprefix(".") or None)
+    return RecordError(place, fault_text(detail), _EXPECTED, code=code, at=at)
 
 
 def _saved(data: bytes) -> Record | None:

@@ -6,7 +6,6 @@ of a document; only annotations that are not as nearly all are, are looked at ke
 
 from __future__ import annotations
 
-import json
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -19,7 +18,7 @@ import msgspec
 import numpy as np
 
 from labelkit.findings import Location
-from labelkit.formats._files import BOM, brief
+from labelkit.formats._files import BOM, brief, repeated_keys
 from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.coco.documents import recognise
 from labelkit.formats.coco.flaws import (
@@ -295,12 +294,12 @@ class CocoDocument(RawDocument):
             spans = [(_address(raw) - _address(data), len(raw)) for raw in top.values()]
             inside = sum(data.count(_COLON, start, start + length) for start, length in spans)
             if spaced or data.count(_COLON) - inside != len(top):
-                yield from ((Location(self.name), key) for key in _twice(data, depth=1))
+                yield from ((Location(self.name), key) for key in repeated_keys(data, outermost=True))
         for name in ("images", "annotations", "categories"):
             for ordinal, raw in enumerate(getattr(self.index, name)):
                 if not spaced and _is_plain(raw):
                     continue
-                for key in _twice(bytes(raw)):
+                for key in repeated_keys(bytes(raw)):
                     place = Flaw("type", key, "")
                     yield self.at_flaw(name, ordinal, place), key
 
@@ -378,22 +377,6 @@ def _is_plain(raw: msgspec.Raw) -> bool:
         return colons == len(_raws_decoder.decode(raw))
     except msgspec.DecodeError:
         return True  # no object, which is told as such
-
-
-def _twice(data: bytes, depth: int | None = None) -> list[str]:
-    """The keys that stand twice in an object, or in those inside of it; depth 1: of the outermost alone."""
-    found: list[list[str]] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        found.append(sorted(key for key in set(keys) if keys.count(key) > 1))
-        return dict(pairs)
-
-    try:
-        json.loads(data, object_pairs_hook=look)
-    except (ValueError, RecursionError):
-        return []
-    return found[-1] if depth == 1 and found else [key for keys in found for key in keys]
 
 
 def _positions(entries: Sequence[CocoImage | CocoCategory]) -> dict[Any, int]:
