@@ -308,7 +308,7 @@ def test_two_images_of_one_id_are_found_and_so_are_names_that_differ_by_case(tmp
     root = voc_set(tmp_path / "one")
     photo(root / f"JPEGImages/{A}.png", 9)
     text(XML_A, r"<filename>.*</filename>", "")(root)
-    assert [code for code, _ in found(root)] == ["STR106"]
+    assert found(root) == [("STR106", f"JPEGImages/{A}.png")]
     root = voc_set(tmp_path / "two")
     for folder, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
         (root / f"{folder}/x.{suffix}").write_bytes((root / f"{folder}/{C}.{suffix}").read_bytes())

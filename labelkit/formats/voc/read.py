@@ -253,7 +253,9 @@ class VocReader:
         if len(present) > 1 and not suffix:
             names = " and ".join(id_ + item for item in present)
             found = f"two images of one id: {names}"
-            raise RecordError(id_, found, "one image an id", "rename one", code="STR106")
+            second = self.seen_image(id_ + present[1])
+            at = Location(relative(second, self.path)) if second is not None else None
+            raise RecordError(id_, found, "one image an id", "rename one", code="STR106", at=at)
         if len(present) == 1:
             return id_ + present[0]
         return _files.safe_path(id_ + (suffix or ".jpg"))
