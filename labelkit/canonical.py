@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from labelkit.model import Png, Record
 from labelkit.pixels import as_layers
@@ -37,6 +38,11 @@ def fault(error: ValidationError) -> str:
     """The first fault that pydantic found, as one line: where, and what."""
     first = error.errors(include_url=False, include_input=True)[0]
     place = ".".join(str(step) for step in first["loc"])
-    found = repr(first["input"])
-    text = f"{first['msg'].lower()}, found {found if len(found) < 60 else found[:57] + '…'}"
+    text = fault_text(first)
     return f"{place}: {text}" if place else text
+
+
+def fault_text(detail: ErrorDetails) -> str:
+    """What pydantic found, without the place."""
+    found = repr(detail["input"])
+    return f"{detail['msg'].lower()}, found {found if len(found) < 60 else found[:57] + '…'}"

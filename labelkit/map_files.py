@@ -5,7 +5,7 @@ Readers refuse what they cannot read and accept more than the official tools do;
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
@@ -120,7 +120,7 @@ def packed_colours(colours: NDArray[Any]) -> NDArray[np.int64]:
     return np.asarray(wide[..., 0] + 256 * wide[..., 1] + 65536 * wide[..., 2])
 
 
-def as_palette(path: Path, labels: NDArray[Any], colours: Sequence[Colour]) -> Iterator[Edit]:
+def as_palette(path: Path, labels: NDArray[Any], colours: Sequence[Colour]) -> Edit:
     """The edit that makes a PNG one of mode P with these values and this palette."""
     from PIL import Image
 
@@ -128,4 +128,13 @@ def as_palette(path: Path, labels: NDArray[Any], colours: Sequence[Colour]) -> I
     image.putpalette([number for colour in colours for number in colour])
     with BytesIO() as stream:
         image.save(stream, format="PNG")
-        yield Edit(path, 0, None, stream.getvalue())
+        return Edit(path, 0, None, stream.getvalue())
+
+
+def with_values(path: Path, values: Mapping[int, int]) -> Edit:
+    """The edit that gives the pixels of a PNG of mode P other values, and keeps its palette."""
+    from PIL import Image
+
+    with Image.open(path, formats=["PNG"]) as image, BytesIO() as stream:
+        image.point([values.get(value, value) for value in range(256)]).save(stream, format="PNG")
+        return Edit(path, 0, None, stream.getvalue())

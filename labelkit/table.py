@@ -171,8 +171,12 @@ def rows_where(condition: NDArray[np.bool_]) -> list[int]:
     return found
 
 
-def table_of(records: Sequence[Record], locate: Callable[[Record, int], Location]) -> Table:
-    """The objects of records. locate: where object k (from 0) of a record stands."""
+def table_of(
+    records: Sequence[Record],
+    locate: Callable[[Record, int], Location],
+    edits: Callable[[Record, int, Change], Iterable[Edit]] | None = None,
+) -> Table:
+    """The objects of records. locate: where object k (from 0) of a record stands; edits: what changes it."""
     rows = [(k, position) for k, record in enumerate(records) for position in range(len(record.objects))]
     items = [records[k].objects[position] for k, position in rows]
     nothing = (np.nan,) * 4
@@ -182,6 +186,9 @@ def table_of(records: Sequence[Record], locate: Callable[[Record, int], Location
         if item.kind == "box":
             raise ValueError("an object that is known by its box has no pixels")
         return mask_runs(records[rows[row][0]], item.mask)
+
+    def changed(row: int, change: Change) -> Iterable[Edit]:
+        return edits(records[rows[row][0]], rows[row][1], change) if edits is not None else ()
 
     return Table(
         images=[
@@ -196,6 +203,7 @@ def table_of(records: Sequence[Record], locate: Callable[[Record, int], Location
         masks=[item.mask if item.kind == "instance" else None for item in items],
         runs=runs,
         locate=lambda row: locate(records[rows[row][0]], rows[row][1]),
+        edits=changed if edits is not None else no_edits,
     )
 
 

@@ -308,7 +308,7 @@ def test_two_images_of_one_id_are_found_and_so_are_names_that_differ_by_case(tmp
     root = voc_set(tmp_path / "one")
     photo(root / f"JPEGImages/{A}.png", 9)
     text(XML_A, r"<filename>.*</filename>", "")(root)
-    assert [code for code, _ in found(root)] == ["STR106"]
+    assert found(root) == [("STR106", f"JPEGImages/{A}.png")]
     root = voc_set(tmp_path / "two")
     for folder, suffix in (("Annotations", "xml"), ("JPEGImages", "jpg")):
         (root / f"{folder}/x.{suffix}").write_bytes((root / f"{folder}/{C}.{suffix}").read_bytes())
@@ -397,9 +397,11 @@ def test_an_annotation_in_no_list_is_found_where_there_are_lists(tmp_path: Path)
     assert found(root) == [("REF122", XML_C)]
 
 
-def test_two_class_lists_that_disagree_on_an_image_without_xml_are_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("has_xml", [True, False])
+def test_two_class_lists_that_disagree_are_one_finding(has_xml: bool, tmp_path: Path) -> None:
     root = voc_set(tmp_path)
-    (root / XML_C).unlink()
+    if not has_xml:
+        (root / XML_C).unlink()
     (root / "ImageSets/Main/trainval.txt").write_text(f"{C}\n")
     (root / "ImageSets/Main/dog_trainval.txt").write_text(f"{C}  1\n")
     ((code, at, message),) = places(root)
@@ -407,13 +409,24 @@ def test_two_class_lists_that_disagree_on_an_image_without_xml_are_found(tmp_pat
     assert message == "1 for class 'dog'; expected 0, as in Main/dog_train.txt"
 
 
-def test_a_broken_list_or_labelmap_is_found_at_its_line(tmp_path: Path) -> None:
+def test_a_broken_labelmap_is_found_at_its_line(tmp_path: Path) -> None:
     root = voc_set(tmp_path)
-    (root / TRAIN).write_bytes(b"a\n\xff\n")
-    assert [(code, at.file, at.offset) for code, at, _ in places(root)] == [("STR111", TRAIN, 2)]
-    root = voc_set(tmp_path / "other")
     (root / "labelmap.txt").write_text("background:::\ndog:1,2,x::\n")
     assert [(code, at.file, at.line) for code, at, _ in places(root)] == [("STR101", "labelmap.txt", 2)]
+
+
+def test_every_broken_list_is_found_and_all_else_is_still_looked_at(tmp_path: Path) -> None:
+    root = voc_set(tmp_path)
+    (root / TRAIN).write_bytes(b"a\n\xff\n")
+    (root / "ImageSets/Segmentation/val.txt").write_text(f"{A}\n{B} {C}\n")
+    (root / "ImageSets/Main/cow_val.txt").mkdir()
+    text(XML_A, ">35<", ">low<")(root)
+    assert sorted((code, at.file, at.line, at.offset is None) for code, at, _ in places(root)) == [
+        ("STR101", "ImageSets/Main/cow_val.txt", None, True),
+        ("STR101", "ImageSets/Segmentation/val.txt", 2, True),
+        ("STR105", XML_A, 31, False),
+        ("STR111", TRAIN, None, False),
+    ]
 
 
 # --- where boxes start -------------------------------------------------------------------------------------

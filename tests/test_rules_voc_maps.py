@@ -167,6 +167,14 @@ def test_each_object_whose_pixels_have_another_class_is_told(tmp_path: Path) -> 
     assert told == [("MSK114", OBJECT_B, 1), ("MSK114", OBJECT_B, 3)]
 
 
+def test_a_misspelt_class_does_not_make_every_png_wrong(tmp_path: Path) -> None:
+    root = voc_set(tmp_path)
+    text(f"Annotations/{A}.xml", ">dog<", ">dgo<")(root)
+    ((code, at, message),) = places(root)
+    assert (code, at.element) == ("REF105", "object[2]/name")
+    assert message == "class 'dgo'; expected one of labelmap.txt, or without it of VOC's 20"
+
+
 def test_a_rim_to_be_ignored_within_an_object_is_no_disagreement(tmp_path: Path) -> None:
     root = voc_set(tmp_path)
     rim = (np.arange(40)[:, None] < 10) & (pixels_of(root / OBJECT_A) != 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import mmap
 import os
 import re
@@ -156,3 +157,20 @@ def json_fault(error: Exception) -> str:
         return "values nested too deeply"
     text = str(error)
     return text if text.startswith("JSON") else text[:1].lower() + text[1:]
+
+
+def repeated_keys(data: bytes, *, outermost: bool = False) -> list[str]:
+    """The keys that stand twice in a JSON object or in those inside of it; outermost: in itself alone."""
+    found: list[list[str]] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        keys = [key for key, _ in pairs]
+        said = dict(pairs)
+        found.append(sorted(key for key in said if keys.count(key) > 1) if len(said) < len(keys) else [])
+        return said
+
+    try:
+        json.loads(data, object_pairs_hook=look)
+    except (ValueError, RecursionError):
+        return []
+    return found[-1] if outermost and found else [key for keys in found for key in keys]

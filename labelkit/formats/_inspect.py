@@ -93,8 +93,8 @@ def placed(error: LabelkitError, root: Path) -> LabelkitError:
     return type(error)(*error.args, code=error.code, at=place_of(error.place, root))
 
 
-_LINE = re.compile(r"(?:line )?([0-9]+)")
-_BYTE = re.compile(r"byte ([0-9]+)")
+_LINE = re.compile(r"(?:line )?([0-9]{1,18})")
+_BYTE = re.compile(r"byte ([0-9]{1,18})")
 
 
 def place_of(text: str, root: Path) -> Location:
@@ -108,13 +108,14 @@ def place_of(text: str, root: Path) -> Location:
         file = folder / text[:cut]
         if cut and os.path.lexists(file):  # Path's own raise for names that no system can have
             name = relative(file, folder) if file != folder else folder.name
-            return _inside(name, text[cut + 1 :])
+            return _inside(name, text[cut + 1 :], is_file=file.is_file())
     return Location(text)
 
 
-def _inside(file: str, rest: str) -> Location:
-    if line := _LINE.fullmatch(rest):
+def _inside(file: str, rest: str, *, is_file: bool) -> Location:
+    """A place in a file; a folder has no lines, and what follows it is the name of a record."""
+    if is_file and (line := _LINE.fullmatch(rest)):
         return Location(file, line=int(line[1]))
-    if byte := _BYTE.fullmatch(rest):
+    if is_file and (byte := _BYTE.fullmatch(rest)):
         return Location(file, offset=int(byte[1]))
     return Location(file, element=rest or None)

@@ -7,7 +7,7 @@ place, so that one rule serves every format whose files can have the defect.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from labelkit.changes import Fix
@@ -41,3 +41,14 @@ class RawDocument(ABC):
     @abstractmethod
     def told(self, kind: Kind) -> Iterator[Told]:
         """The flaws of one kind, in the order of the file."""
+
+
+class Flaws(RawDocument):
+    """Flaws that were found while records were read."""
+
+    def __init__(self, found: Sequence[tuple[Kind, Told]]) -> None:
+        self.found = found
+
+    def told(self, kind: Kind) -> Iterator[Told]:
+        """Those of one kind."""
+        return (told for other, told in self.found if other == kind)

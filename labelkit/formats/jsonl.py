@@ -21,7 +21,8 @@ from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Tell
 from labelkit.formats import FEATURES, Evidence, Format, Part, Target
 from labelkit.formats._files import BOM, image_inside, json_fault, regular, safe_path
-from labelkit.model import Header, Record, SemanticMap
+from labelkit.formats._lines import inspect_lines, unknown_categories
+from labelkit.model import Header, Record
 
 VERSION = 1
 _NAME = "records.jsonl"
@@ -76,39 +77,35 @@ class JsonlReader:
         return header
 
     @cached_property
-    def _starts(self) -> list[int]:
-        """The byte offset of every record's line."""
-        starts = []
+    def lines(self) -> list[tuple[int, int]]:
+        """The number of every record's line, from 1, and its byte offset."""
+        found = []
         with self.file.open("rb") as stream:
-            stream.readline()
-            offset = stream.tell()
-            for line in stream:
+            offset = len(stream.readline())
+            for number, line in enumerate(stream, 2):
                 if line.strip():
-                    starts.append(offset)
+                    found.append((number, offset))
                 offset += len(line)
-        return starts
+        return found
 
     @cached_property
-    def _names(self) -> frozenset[str]:
+    def names(self) -> frozenset[str]:
+        """The classes of the header."""
         return frozenset(category.name for category in self.header.categories)
 
     def parts(self) -> list[Part]:
-        return [
-            Part(starts, number * _PART, len(starts))
-            for number, starts in enumerate(
-                self._starts[k : k + _PART] for k in range(0, len(self._starts), _PART)
-            )
-        ]
+        pieces = (self.lines[start : start + _PART] for start in range(0, len(self.lines), _PART))
+        return [Part(lines, number * _PART, len(lines)) for number, lines in enumerate(pieces)]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         with self.file.open("rb") as stream:
-            for ordinal, offset in enumerate(part.key, part.start):
+            for number, offset in part.key:
                 stream.seek(offset)
-                place = f"{self.file}:{ordinal + 2}"
+                place = f"{self.file}:{number}"
                 try:
                     record = decode_record(stream.readline())
                     safe_path(record.image.path)
-                    _check_categories(record, self._names)
+                    _check_categories(record, self.names)
                     yield record
                 except ValidationError as error:
                     yield RecordError(place, fault(error), "a record (schemas/record.schema.json)")
@@ -125,17 +122,8 @@ class JsonlReader:
 
 def _check_categories(record: Record, known: frozenset[str]) -> None:
     """Raise ValueError where a record names a class that the header has not."""
-    for position, item in enumerate(record.objects, 1):
-        if item.category not in known:
-            raise ValueError(f"object {position}: category {item.category!r} is not in the header")
-    for label in record.labels:
-        if label.category not in known:
-            raise ValueError(f"label {label.category!r} is not a category of the header")
-    for name, pixels in record.maps.items():
-        classes = pixels.classes.values() if isinstance(pixels, SemanticMap) else ()
-        for category in classes:
-            if category not in known:
-                raise ValueError(f"map {name}: category {category!r} is not in the header")
+    for place, category in unknown_categories(record, known):
+        raise ValueError(f"{place}: category {category!r} is not in the header")
 
 
 class JsonlWriter:
@@ -172,6 +160,16 @@ def _open(path: Path, *, images_dir: Path | None = None) -> JsonlReader:
     return JsonlReader(path, images_dir)
 
 
+def _inspect(path: Path, *, images_dir: Path | None = None) -> Iterator[object]:
+    """All that a file of records is made of."""
+    try:
+        reader = JsonlReader(path, images_dir)
+    except FormatError as error:
+        yield error
+        return
+    yield from inspect_lines(reader)
+
+
 def _adjust(record: Record, target: Target, ordinal: int, tell: Tell) -> Record:
     return record
 
@@ -190,4 +188,5 @@ FORMAT = Format(
     adjust=_adjust,
     adjust_header=_adjust_header,
     file_suffix=".jsonl",
+    inspect=_inspect,
 )

@@ -12,8 +12,8 @@ def zero_based_voc(whole: VocSet) -> Faults:
 
     Why: VOC counts from 1, so that official tools and detectron2 subtract 1 from every corner, and all boxes
     shift by a pixel. Where some count from 0 and others from 1, no tool reads all of them right.
-    Fix: convert the data set to VOC once more, from another format, which writes it as VOC says; where both
-    are mixed, find out which tool made which file. `--voc-base` says what is right, and silences this.
+    Fix: add 1 to xmin and ymin, and to xmax and ymax if the tool took the last pixel as inside; where both
+    are mixed, find out first which tool made which file. `--voc-base` says what is right, and silences this.
     Example: `<xmin>0</xmin>`, which no official file has
     """
     if whole.reader.base != "auto" or whole.reader.facts.base != 0:

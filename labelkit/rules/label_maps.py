@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
@@ -144,7 +143,8 @@ def palette_not_official(file: MapFile) -> Faults:
     if not wrong:
         return
     first, count = wrong[0], f"{len(wrong)} of {len(used)} indices that occur"
-    text = f"{count} have another colour, {first} has {shown[first]}; expected {file.colours[first]}"
+    text = f"{count} have another colour, {first} has {shown[first] or 'none'}"
+    text += f"; expected {file.colours[first]}"
     if all(shown[value] in file.colours for value in wrong):
         names = [_called(file, file.colours.index(shown[value])) for value in wrong[:_SHOWN] if shown[value]]
         numbers = ", ".join(str(value) for value in wrong[:_SHOWN])
@@ -254,7 +254,7 @@ def _palette_fix(file: MapFile, summary: str) -> Fix:
     return Fix(summary, partial(_with_palette, replace(file)), is_safe=True)
 
 
-def _with_palette(file: MapFile) -> Iterator[Edit]:
+def _with_palette(file: MapFile) -> list[Edit]:
     """The edit that closes the palette: the same values, in mode P, with the colours of the format."""
     assert file.labels is not None
-    yield from as_palette(file.path, file.labels, file.colours)
+    return [as_palette(file.path, file.labels, file.colours)]

@@ -149,7 +149,7 @@ def unreadable_record(error: RecordError) -> Faults:
 
     Why: no tool can use it as it is, and those that do not stop read something else than what was meant.
     Fix: the message says what was expected and where.
-    Example: a VOC file whose `<bndbox>` has no `<xmax>`
+    Example: a class list of VOC that says 7 of an image; a record of jsonl without `image`
     """
     if not error.code:
         yield fault_of(error)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from labelkit.findings import Location
-from labelkit.formats._files import brief
+from labelkit.formats._files import brief, repeated_keys
 from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.coco.columns import NOWHERE, Columns, Placed, columns_of, segmentation_of, values_of
 from labelkit.formats.coco.documents import recognise
@@ -23,7 +23,7 @@ from labelkit.formats.coco.flaws import CATEGORY_TYPES, IMAGE_TYPES, Expected, F
 from labelkit.formats.coco.index import LISTS, Index
 from labelkit.formats.coco.mends import mended, removed
 from labelkit.formats.coco.native import is_key
-from labelkit.formats.coco.repeats import colons, is_plain, twice
+from labelkit.formats.coco.repeats import colons, is_plain
 from labelkit.model import Mask
 from labelkit.pixels import SIDE_LIMIT
 
@@ -182,13 +182,14 @@ class CocoDocument(RawDocument):
     def repeated_keys(self) -> Iterator[tuple[Location, str]]:
         """Every key that stands twice in one object, where it stands."""
         if self.index.has_repeated_keys:
-            yield from ((Location(self.name), key) for key in twice(self.index.data, depth=1))
+            whole = bytes(self.index.data)
+            yield from ((Location(self.name), key) for key in repeated_keys(whole, outermost=True))
         for name in LISTS:
             if name == "annotations" and self._annotations_are_plain():
                 continue
             for ordinal, raw in enumerate(getattr(self.index, name)):
                 if not is_plain(bytes(raw)):
-                    for key in twice(bytes(raw)):
+                    for key in repeated_keys(bytes(raw)):
                         yield self.at_flaw(name, ordinal, Flaw("type", key, "")), key
 
     def _annotations_are_plain(self) -> bool:

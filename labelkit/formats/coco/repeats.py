@@ -6,9 +6,6 @@ from the few that must be parsed closely.
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import msgspec
 
 _PIECE = 1 << 20  # bytes that are copied at a time
@@ -43,19 +40,3 @@ def _colons_of(value: bytes) -> int:
     if value[:1] == b"[" and b"{" in value:
         return sum(_colons_of(bytes(raw)) for raw in _list_decoder.decode(value))
     return value.count(b":")
-
-
-def twice(data: bytes | memoryview, depth: int | None = None) -> list[str]:
-    """The keys that stand twice in an object, or in those inside of it; depth 1: of the outermost alone."""
-    found: list[list[str]] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        found.append(sorted(key for key in set(keys) if keys.count(key) > 1))
-        return dict(pairs)
-
-    try:
-        json.loads(bytes(data), object_pairs_hook=look)
-    except (ValueError, RecursionError):
-        return []
-    return found[-1] if depth == 1 and found else [key for keys in found for key in keys]

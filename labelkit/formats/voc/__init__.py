@@ -2,7 +2,10 @@
 
 ``annotation`` reads the XML and ``annotate`` writes it, ``corners`` are its boxes; ``sets`` are the lists,
 ``maps`` the PNGs, ``pairing`` says whose pixels they are, ``scene`` what becomes of them; ``names`` are the
-classes, ``layout`` the folders; ``read``, ``fit`` and ``write`` join them. Conventions that are ours:
+classes, ``layout`` the folders, ``facts`` what all files together say; ``read``, ``fit`` and ``write`` join
+them. ``inspect`` is for rules: ``raw_annotation``, ``raw_maps`` and ``raw_set`` are what they look at,
+``flaws`` what an annotation has, ``places`` and ``edits`` where an object stands and what changes it.
+Conventions that are ours:
 
 * Boxes start at 1, the official way, unless a box says otherwise or ``base`` is given. A set that was read
   from 0 is written from 0. Where written boxes would speak for the wrong base, ``box-base.txt`` says it.

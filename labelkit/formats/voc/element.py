@@ -7,6 +7,7 @@ DTD is accepted, and so no entity but XML's own five: expat tells of a DTD befor
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from xml.parsers.expat import ExpatError, ParserCreate
 
 _UNDEFINED_ENTITY = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
@@ -94,6 +95,12 @@ def parse(data: bytes) -> Element:
     finally:  # the handlers know the parser: without this only the garbage collector frees them
         parser.StartElementHandler = parser.EndElementHandler = None
     return top.children[0]
+
+
+@lru_cache(maxsize=8)
+def shared_tree(data: bytes) -> Element:
+    """``parse``, remembered for whoever looks at the same bytes next; nobody changes a tree."""
+    return parse(data)
 
 
 def line_of(data: bytes, offset: int) -> int:

@@ -68,7 +68,7 @@ def _object_flaws(element: Element, path: str, known: Collection[str]) -> Iterat
     if not name:
         yield Flaw("missing", f"{path}/name", element.find("name") or element, "no class; expected a <name>")
     elif name not in known:
-        message = f"class {brief(name)}; expected one of labelmap.txt"
+        message = f"class {brief(name)}; expected one of labelmap.txt, or without it of VOC's 20"
         yield Flaw("unknown category", f"{path}/name", element.find("name") or element, message)
     yield from _box_flaws(element, path)
     for number, part in enumerate(children(element, "part"), 1):

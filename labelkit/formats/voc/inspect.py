@@ -17,14 +17,15 @@ from labelkit.findings import Finding
 from labelkit.formats import Parcel, Part, _files
 from labelkit.formats._inspect import image_file_of, relative
 from labelkit.formats.voc.annotation import suffix_of
-from labelkit.formats.voc.element import parse
-from labelkit.formats.voc.names import native_labelmap
+from labelkit.formats.voc.edits import edits_of
+from labelkit.formats.voc.element import shared_tree
+from labelkit.formats.voc.names import OFFICIAL, native_labelmap
 from labelkit.formats.voc.places import locate, number_of
 from labelkit.formats.voc.raw_annotation import VocAnnotation
 from labelkit.formats.voc.raw_maps import VocMaps, class_map, object_map
 from labelkit.formats.voc.raw_set import VocSet
-from labelkit.formats.voc.read import VocReader, inside_folder, object_of, open_set
-from labelkit.model import BoundingBox, Cell, Header, Image, Object, Record
+from labelkit.formats.voc.read import VocReader, inside_folder, object_of
+from labelkit.model import BoundingBox, Category, Cell, Header, Image, Object, Record
 from labelkit.table import ImageRow, Table, table_of
 
 Parts = Mapping[str, frozenset[str]]  # the parts that objects of a class may have
@@ -35,14 +36,37 @@ def inspect(
 ) -> Iterator[object]:
     """All that a VOC data set is made of."""
     try:
-        reader = open_set(path, images_dir=images_dir, base=base)
+        reader = _officially_numbered(VocReader(path, images_dir, base))
     except FormatError as error:
         yield error
         return
+    yield from reader.facts.broken
     yield reader.header
     yield Parcel(_whole, (reader,))
     for part in reader.parts():
         yield Parcel(_part, (reader, part))
+
+
+def _officially_numbered(reader: VocReader) -> VocReader:
+    """The reader with VOC's own 20 classes, where the PNGs have indices that only these explain.
+
+    Without labelmap.txt one misspelt name makes all names of the set the class list, and so another class of
+    every index. Then the name is wrong, and not all the PNGs.
+    """
+    names = {category.name for category in reader.header.categories}
+    official = names.intersection(OFFICIAL)
+    has_labelmap = native_labelmap(reader.header) is not None
+    if has_labelmap or len(official) == len(names) or 2 * len(official) < len(names):
+        return reader
+    for id_ in sorted(reader.stems):
+        file = class_map(reader, id_, ImageRow(id_, None, None))
+        labels = file.labels if file is not None else None
+        if labels is not None and ((labels > len(names)) & (labels <= len(OFFICIAL))).any():
+            header = Header(categories=tuple(Category(name=name) for name in OFFICIAL), raw=reader.header.raw)
+            return VocReader(
+                reader.path, reader.images_dir, reader.base, replace(reader.facts, header=header)
+            )
+    return reader
 
 
 def _whole(reader: VocReader) -> Iterator[object]:
@@ -76,7 +100,8 @@ def _allowed_parts(header: Header) -> Parts | None:
 
 def _table(reader: VocReader, records: list[Record]) -> Table:
     folder = relative(reader.layout.annotations, reader.path)
-    table = table_of(records, partial(locate, folder="" if folder == "." else f"{folder}/"))
+    folder = "" if folder == "." else f"{folder}/"
+    table = table_of(records, partial(locate, folder=folder), partial(edits_of, reader=reader))
     return replace(table, category=[name if name in reader.numbers else None for name in table.category])
 
 
@@ -123,7 +148,7 @@ def _annotation(
         if file is None:
             return None
         data = _files.read_bytes(file)
-        root = parse(data)
+        root = shared_tree(data)
     except (RecordError, FormatError, ValueError):
         return None
     if root.tag != "annotation":

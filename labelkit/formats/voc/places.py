@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from labelkit.findings import Location
 from labelkit.formats._inspect import box_at, by_image
 from labelkit.formats.voc.annotation import children
-from labelkit.formats.voc.element import Element, line_of, parse
+from labelkit.formats.voc.element import Element, line_of, shared_tree
 from labelkit.formats.voc.layout import id_of
 from labelkit.model import Record
 
@@ -40,10 +38,7 @@ def number_of(record: Record, position: int) -> int:
 def parsed(record: Record) -> tuple[bytes | None, Element | None]:
     """The bytes of a record's annotation and the tree that they are; None, None where it has none."""
     text = record.raw["voc"].get("xml")
-    return (None, None) if text is None else _parsed(text)
-
-
-@lru_cache(maxsize=8)
-def _parsed(text: str) -> tuple[bytes, Element]:
+    if text is None:
+        return None, None
     data = text.encode()
-    return data, parse(data)
+    return data, shared_tree(data)

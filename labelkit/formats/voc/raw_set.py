@@ -63,8 +63,8 @@ class VocSet:
 
     @property
     def has_lists(self) -> bool:
-        """Whether any list names an image."""
-        return bool(self.reader.sets.lines)
+        """Whether any list names an image, and all of them can be read."""
+        return bool(self.reader.sets.lines) and not self.reader.facts.broken
 
     def lines(self, id_: str) -> list[Line]:
         """The lines of lists that name an image."""
@@ -75,16 +75,16 @@ class VocSet:
         return (id_ for id_ in self.reader.sets.lines if self.reader.is_unfounded(id_))
 
     def contradictions(self) -> Iterator[Told]:
-        """What class lists say of an image and its XML, or without XML another list, says otherwise."""
+        """What class lists say of an image, and its XML or another list says otherwise."""
         sets = self.reader.sets
         for id_ in sets.lines:
             implied, fault = self.annotations.get(id_), sets.faults.get(id_)
-            if implied is not None:
-                yield from self._against_xml(id_, implied)
-            elif fault is not None and fault.code == "LBL101":
+            told = [*self._against_xml(id_, implied)] if implied is not None else []
+            if fault is not None and fault.code == "LBL101" and not told:
                 at = placed(fault, self.reader.path).at
                 assert at is not None
-                yield Told(at, f"{fault.found}; expected {fault.expected}")
+                told.append(Told(at, f"{fault.found}; expected {fault.expected}"))
+            yield from told
 
     def _against_xml(self, id_: str, implied: Implied) -> Iterator[Told]:
         said = {found.name: (found.category, value) for found, value in self.reader.sets.values.get(id_, ())}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,26 +12,23 @@ from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Location
 from labelkit.formats import Part, _files
 from labelkit.formats._inspect import relative
-from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation, survey
-from labelkit.formats.voc.corners import Base, BaseEvidence
-from labelkit.formats.voc.element import XmlError, parse
+from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation
+from labelkit.formats.voc.element import XmlError, shared_tree
+from labelkit.formats.voc.facts import Facts, survey_of
 from labelkit.formats.voc.layout import (
-    BASE_FILE,
     IMAGE_SUFFIXES,
     NUMBERS_FILE,
-    Layout,
     image_inside,
     inside,
     locate,
     walk,
 )
 from labelkit.formats.voc.maps import open_map, values_of
-from labelkit.formats.voc.names import MOST, OFFICIAL, VOID, Entry, colormap, palette, parse_labelmap
+from labelkit.formats.voc.names import MOST, VOID, colormap, palette
 from labelkit.formats.voc.pairing import owned_values
 from labelkit.formats.voc.sets import Line, Sets, implied_values, read_sets
 from labelkit.model import (
     BoundingBox,
-    Category,
     Cell,
     Header,
     Image,
@@ -65,28 +61,24 @@ def open_set(
 
     Raises FormatError: no data set, several, or one whose classes cannot be known.
     """
-    return VocReader(Path(path), images_dir, base)
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What the survey found. classes: all names that could be told without the lists of ImageSets."""
-
-    header: Header
-    base: Base
-    notes: tuple[Finding, ...]
-    classes: frozenset[str]
+    reader = VocReader(Path(path), images_dir, base)
+    if reader.facts.broken:
+        raise reader.facts.broken[0]
+    return reader
 
 
 class VocReader:
-    """An open VOC data set. Its parts are 500 images; its survey travels with it when it is pickled."""
+    """A VOC data set. Its parts are 500 images; its survey travels with it when it is pickled.
+
+    Who reads records calls ``open_set``, which refuses what is broken.
+    """
 
     def __init__(self, path: Path, images_dir: Path | None, base: str, facts: Facts | None = None) -> None:
         self.path = path
         self.images_dir = images_dir
         self.base = base
         self.layout = locate(path, images_dir)
-        self.facts = facts or _survey(self.layout, base, self.stems)
+        self.facts = facts or survey_of(self.layout, base, self.stems)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.images_dir, self.base, self.facts)
@@ -232,7 +224,7 @@ class VocReader:
             return None, None
         data = _files.read_bytes(file)
         try:
-            root = parse(data)
+            root = shared_tree(data)
         except XmlError as error:
             at = Location(relative(file, self.path), line=error.line, offset=error.offset)
             expected = "an annotation in XML and UTF-8"
@@ -261,7 +253,9 @@ class VocReader:
         if len(present) > 1 and not suffix:
             names = " and ".join(id_ + item for item in present)
             found = f"two images of one id: {names}"
-            raise RecordError(id_, found, "one image an id", "rename one", code="STR106")
+            second = self.seen_image(id_ + present[1])
+            at = Location(relative(second, self.path)) if second is not None else None
+            raise RecordError(id_, found, "one image an id", "rename one", code="STR106", at=at)
         if len(present) == 1:
             return id_ + present[0]
         return _files.safe_path(id_ + (suffix or ".jpg"))
@@ -385,71 +379,3 @@ def _listing(folder: str) -> dict[str, list[str]]:
         if suffix.lower() in IMAGE_SUFFIXES:
             found.setdefault(stem, []).append(suffix)
     return found
-
-
-# --- the survey -------------------------------------------------------------------------------------------
-
-
-def _survey(layout: Layout, option: str, stems: frozenset[str]) -> Facts:
-    used: set[str] = set()
-    evidence = BaseEvidence()
-    for name in walk(layout.annotations, ".xml"):
-        try:
-            file = inside(layout.annotations, name)
-            if file is not None:
-                survey(parse(file.read_bytes()), used, evidence)
-        except (ValueError, OSError):  # told when the record is read
-            continue
-    labelmap = layout.root / "labelmap.txt"
-    text = _files.read_text(labelmap) if labelmap.is_file() else None
-    entries = parse_labelmap(text, str(labelmap)) if text is not None else None
-    known = used.union(OFFICIAL, (entry.name for entry in entries or ()))
-    sets = read_sets(layout.root / "ImageSets", stems, frozenset(known))
-    listed = {found.category for found in sets.classes.values()}
-    notes: list[Finding] = []
-    base = _base(layout, option, evidence, notes)
-    categories = _categories(entries, used | listed, listed, layout, notes)
-    own: dict[str, Any] = {"base": base, "lists": [list(item) for item in sets.classes.values()]}
-    if layout.folder:
-        own["folder"] = layout.folder
-    if text is not None:
-        own["labelmap"] = text
-    return Facts(Header(categories=categories, raw={"voc": own}), base, tuple(notes), frozenset(known))
-
-
-def _base(layout: Layout, option: str, evidence: BaseEvidence, notes: list[Finding]) -> Base:
-    if option != "auto":
-        return 0 if option == "0" else 1
-    marker = layout.root / BASE_FILE
-    if marker.is_file():
-        said = _files.read_text(marker).strip()
-        if said not in ("0", "1"):
-            raise FormatError(str(marker), repr(said), "0 or 1: where boxes start")
-        return 0 if said == "0" else 1
-    if evidence.assumed:
-        message = (
-            "nothing says whether boxes start at 0 or 1; assumed the official 1 (--voc-base 0 for the other)"
-        )
-        notes.append(Finding("NOTE01", str(layout.root), message))
-    return evidence.base
-
-
-def _categories(
-    entries: Sequence[Entry] | None, used: set[str], listed: set[str], layout: Layout, notes: list[Finding]
-) -> tuple[Category, ...]:
-    if entries is not None:
-        names = {entry.name for entry in entries}
-        strange = sorted(listed - names)
-        if strange:
-            raise FormatError(
-                str(layout.root / "ImageSets" / "Main"),
-                f"lists of class {strange[0]!r}",
-                "classes of labelmap.txt",
-            )
-        return tuple(Category(name=entry.name, colour=entry.colour) for entry in entries)
-    if used <= set(OFFICIAL):
-        return tuple(Category(name=name) for name in OFFICIAL)
-    if (layout.root / "SegmentationClass").is_dir():
-        message = "there is no labelmap.txt; assumed that the PNGs number the classes in alphabetical order"
-        notes.append(Finding("NOTE01", str(layout.root), message))
-    return tuple(Category(name=name) for name in sorted(used))

@@ -47,13 +47,18 @@ class Line(NamedTuple):
 
 @dataclass
 class Sets:
-    """All lists of a data set. values: of an image, the class lists and what they say (1, 0, −1)."""
+    """All lists of a data set.
+
+    values: of an image, the class lists and what they say (1, 0, −1). faults: of an image, what keeps it from
+    being read. strays: lines that name no image. broken: lists that cannot be read to their end.
+    """
 
     classes: dict[str, ClassList] = field(default_factory=dict)
     lines: dict[str, list[Line]] = field(default_factory=dict)
     values: dict[str, list[tuple[ClassList, int]]] = field(default_factory=dict)
     faults: dict[str, RecordError] = field(default_factory=dict)
     strays: list[RecordError] = field(default_factory=list)
+    broken: list[FormatError] = field(default_factory=list)
 
     def splits(self, id_: str) -> tuple[str, ...]:
         """The splits of an image, in alphabetical order: lists have no order of their own."""
@@ -86,10 +91,11 @@ def usual(id_: str, value: int) -> str:
 def read_sets(folder: Path, ids: frozenset[str], classes: frozenset[str]) -> Sets:
     """The lists below an ImageSets folder. ids: of images that have an annotation or a PNG.
 
-    classes: names that are known. Raises FormatError: a file is unreadable, or no list of either kind.
+    classes: names that are known. A file that is unreadable, or no list of either kind, is among the broken.
     """
-    files = [file for part in FOLDERS for file in _files_of(folder / part)]
-    stamps = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files)
+    files = [file for part in FOLDERS for file in sorted((folder / part).glob("*.txt"))]
+    stats = [(str(file), file.lstat()) for file in files]
+    stamps = tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
     return _read_sets(folder, ids, classes, stamps)
 
 
@@ -99,28 +105,36 @@ def _read_sets(
 ) -> Sets:
     sets = Sets()
     for part in FOLDERS:
-        files = _files_of(folder / part)
+        files = sorted((folder / part).glob("*.txt"))
         stems = {file.stem for file in files}
         for file in files:
-            lines = list(_numbered(file))
-            found = _class_list(f"{part}/{file.stem}", stems, classes) if part == "Main" else None
-            if found and lines and _has_values(lines[0][1], ids):
-                sets.classes[found.name] = found
-                _read_class_list(sets, file, found, lines)
-            else:
-                _read_plain(sets, file, f"{part}/{file.stem}", lines, ids)
+            try:
+                _read_list(sets, file, f"{part}/{file.stem}", stems, ids, classes)
+            except FormatError as error:
+                sets.broken.append(error)
     return sets
 
 
-def _files_of(folder: Path) -> list[Path]:
-    """The lists in a folder. Raises FormatError: one is no file, or a link that leaves its folder."""
-    files = sorted(folder.glob("*.txt"))
-    for file in files:
-        try:
-            _files.inside(folder, _files.regular(file).name)
-        except ValueError as error:
-            raise FormatError(str(file), str(error), "a list of this data set", code="STR108") from None
-    return files
+def _read_list(
+    sets: Sets,
+    file: Path,
+    name: str,
+    stems: Collection[str],
+    ids: Collection[str],
+    classes: Collection[str],
+) -> None:
+    """Raises FormatError: it is no file of this folder, no text, or no list of either kind."""
+    try:
+        _files.inside(file.parent, _files.regular(file).name)
+    except ValueError as error:
+        raise FormatError(str(file), str(error), "a list of this data set", code="STR108") from None
+    lines = list(_numbered(file))
+    found = _class_list(name, stems, classes) if name.startswith("Main/") else None
+    if found and lines and _has_values(lines[0][1], ids):
+        sets.classes[found.name] = found
+        _read_class_list(sets, file, found, lines)
+    else:
+        _read_plain(sets, file, name, lines, ids)
 
 
 def _numbered(file: Path) -> Iterator[tuple[int, str]]:
