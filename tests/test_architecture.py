@@ -19,7 +19,7 @@ LAYERS = [
     {"visible", "canonical", "merge_maps", "align"},
     {"restore"},
     {"formats", "schema", "derive", "publish"},
-    {"select", "loss", "checks", "classmaps", "images", "survey"},
+    {"select", "loss", "checks", "classmaps", "images", "survey", "likeness"},
     {"rules"},
     {"carrier"},
     {"dataset"},

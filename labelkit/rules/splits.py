@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import PurePosixPath
+
+import numpy as np
 
 from labelkit.findings import Location
 from labelkit.rules import Fault, Faults, rule
@@ -47,7 +50,9 @@ def class_missing_from_split(survey: Survey) -> Faults:
     splits: dict[str, None] = {}
     for row in survey.images:
         splits.update(dict.fromkeys(row.splits))
-    for position, category in zip(survey.table.image.tolist(), survey.table.category, strict=True):
+    column = survey.table.coded
+    for position, code in np.unique(np.column_stack([survey.table.image, column.codes]), axis=0).tolist():
+        category = column.names[code]
         if category is not None:
             seen[category].update(survey.images[position].splits)
     for split in splits:
@@ -56,3 +61,23 @@ def class_missing_from_split(survey: Survey) -> Faults:
             shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             where = Location(survey.root.name, element=f"split {split}")
             yield Fault(where, f"{len(missing)} classes without an object: {shown}")
+
+
+@rule("SPL105", "warning")
+def list_against_folder(survey: Survey) -> Faults:
+    """An image is listed in one split, and lies in the folder of another.
+
+    Why: who goes by the lists and who goes by the folders train and test on different images.
+    Fix: move the image, or list it where it lies.
+    Example: `images/train/0017.jpg`, which `instances_val.json` or `ImageSets/Main/val.txt` lists
+    """
+    splits = {split for row in survey.images for split in row.splits}
+    for row in survey.images:
+        if not row.splits:
+            continue
+        facts, stray = survey.files.get(row.path), survey.misplaced.get(row.path)
+        name = stray or (facts.name if facts else row.path)
+        folders = [folder for folder in PurePosixPath(name).parent.parts if folder in splits]
+        if folders and not set(folders).intersection(row.splits):
+            text = f"lies in {folders[-1]}; expected {' and '.join(row.splits)}, as listed"
+            yield Fault(Location(name, image=row.path), text)
