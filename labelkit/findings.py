@@ -7,7 +7,10 @@ format but wrong, and converted as it is; NOTE says what was assumed.
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Protocol
 
 CODES: dict[str, tuple[str, str]] = {
@@ -107,6 +110,36 @@ class Finding:
     def name(self) -> str:
         """The name that goes with the code."""
         return CODES[self.code][0]
+
+
+_POSITION = re.compile(r"\[\d+\]")
+
+
+def fingerprint(finding: Finding) -> str:
+    """32 hexadecimal digits that stay as they are while the data set changes elsewhere.
+
+    Made of the code and of what names the place: the file, the image, and the annotation's id with the field
+    inside it, or where there is no id the element, or the object's position. Lines, bytes and boxes do not
+    count, nor does the message unless nothing else names the place. Two findings can have one fingerprint
+    (ids that are there twice): whoever compares counts how often each occurs.
+    """
+    at = finding.at
+    if at is None:
+        return _digest(finding.code, finding.place, finding.message)
+    inside: str | int | None
+    if at.id is not None:
+        inside = _POSITION.sub("[]", at.element or "")  # it moves when others are added or removed
+    elif at.element is not None:
+        inside = at.element
+    else:
+        inside = at.object
+    if inside is None and at.image is None:
+        inside = finding.message
+    return _digest(finding.code, at.file, at.image, at.id, inside)
+
+
+def _digest(*parts: object) -> str:
+    return blake2b(json.dumps(parts).encode(), digest_size=16).hexdigest()
 
 
 class Tell(Protocol):
