@@ -192,8 +192,11 @@ class SurveyBuilder:
             size = known if known.width else row
             self.images[row.path] = ImageRow(row.path, size.width, size.height, splits)
 
-    def add_record(self, record: Record) -> None:
-        """Note a record's labels and the classes that its maps show; a broken map is a rule's business."""
+    def add_record(self, record: Record, *, is_decoded: bool = True) -> None:
+        """Note a record's labels and, if maps are to be decoded, the classes that they show.
+
+        A broken map is a rule's business.
+        """
         image = record.image
         self.add_image(ImageRow(image.path, image.width, image.height, record.splits))
         if record.labels:
@@ -206,7 +209,7 @@ class SurveyBuilder:
                 continue
             self.mapped.add(image.path)
             try:
-                for name, pixels in class_pixels(item).items():
+                for name, pixels in class_pixels(item).items() if is_decoded else ():
                     seen[name] = max(pixels, seen.get(name, 0))
             except ValueError:
                 continue

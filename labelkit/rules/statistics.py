@@ -45,8 +45,10 @@ def outlier_size(survey: Survey, *, limit: float = 6.0, factor: float = 10.0, le
     median at least; least, the objects that a class needs to be judged. Crowds are left out.
     """
     table = survey.table
-    areas = table.box[:, 2] * table.box[:, 3]
-    usable = np.flatnonzero((table.box[:, 2] > 0) & (table.box[:, 3] > 0) & ~table.crowd)
+    with np.errstate(over="ignore", invalid="ignore"):  # numbers that no image has are another rule's
+        areas = table.box[:, 2] * table.box[:, 3]
+    is_box = (table.box[:, 2] > 0) & (table.box[:, 3] > 0) & (areas > 0) & np.isfinite(areas)
+    usable = np.flatnonzero(is_box & ~table.crowd)
     codes = table.coded.codes[usable]
     for rows in _by_code(usable, codes):
         name = table.category[int(rows[0])]
