@@ -164,20 +164,29 @@ def unknown_to_official_table(survey: Survey, *, share: float = 0.75) -> Faults:
     that sets with classes of their own are silent.
     """
     names = [category.name for category in survey.header.categories]
-    tables = [(title, table) for item in formats().values() for title, table in item.official.items()]
-    known = [(len(table.intersection(names)), title, table) for title, table in tables]
-    if not names or not known:
-        return
-    count, title, table = max(known, key=lambda entry: entry[0])
-    if count < share * len(names):
-        return
+    titles = _nearest_tables(names, share)
     alike = Counter(name.casefold() for name in names)  # CAT103 tells those that differ by case only
     for name in names:
-        if name not in table and alike[name.casefold()] == 1:
-            near = get_close_matches(name.casefold(), sorted(table), 1, _NEAR)
-            if near and (near[0] not in names or len(name) >= _LONG):
-                where = Location(survey.root.name, element=f"category {name!r}")
-                yield Fault(where, f"{name!r} is none of {title}; expected {near[0]!r}?")
+        if name in titles or alike[name.casefold()] > 1:
+            continue
+        near = get_close_matches(name.casefold(), sorted(titles), 1, _NEAR)
+        if near and (near[0] not in names or len(name) >= _LONG):
+            where = Location(survey.root.name, element=f"category {name!r}")
+            yield Fault(where, f"{name!r} is none of {titles[near[0]]}; expected {near[0]!r}?")
+
+
+def _nearest_tables(names: list[str], share: float) -> dict[str, str]:
+    """The names of the official tables that have most of some names, each with its table's title.
+
+    Nothing where even these have less than that share of them.
+    """
+    tables = [(title, table) for item in formats().values() for title, table in item.official.items()]
+    known = [len(table.intersection(names)) for _, table in tables]
+    most = max(known, default=0)
+    if not most or most < share * len(names):
+        return {}
+    best = [entry for entry, count in zip(tables, known, strict=True) if count == most]
+    return {name: title for title, table in reversed(best) for name in table}
 
 
 _NEAR = 0.8  # difflib's ratio: one letter of five is another

@@ -56,7 +56,7 @@ def image_in_two_splits(survey: Survey) -> Faults:
 
 
 @rule("IMG108", "info")
-def near_duplicate_image(survey: Survey, *, distance: int = 5, alike: float = 0.95) -> Faults:
+def near_duplicate_image(survey: Survey, *, distance: int = 6, alike: float = 0.95) -> Faults:
     """Two images are nearly the same: one was saved anew, scaled, made brighter or moved by a few pixels.
 
     Why: one picture counts twice, with labels that may disagree. Frames of a film are like that, too.
@@ -71,7 +71,7 @@ def near_duplicate_image(survey: Survey, *, distance: int = 5, alike: float = 0.
 
 
 @rule("SPL102", "warning")
-def near_duplicate_in_two_splits(survey: Survey, *, distance: int = 5, alike: float = 0.95) -> Faults:
+def near_duplicate_in_two_splits(survey: Survey, *, distance: int = 6, alike: float = 0.95) -> Faults:
     """Nearly the same image is in two splits.
 
     Why: what is trained on is nearly what is tested on; the result is better than the model.

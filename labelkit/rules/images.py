@@ -6,7 +6,7 @@ from collections import Counter
 
 from labelkit.findings import Location
 from labelkit.image_files import ImageFile
-from labelkit.pixels import HugeImageError
+from labelkit.pixels import PIXEL_LIMIT, HugeImageError
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
 
@@ -170,7 +170,7 @@ def decompression_bomb(file: ImageFile) -> Faults:
     try:
         _ = file.header
     except HugeImageError as error:
-        yield Fault(_at(file), str(error))
+        yield Fault(_at(file), f"more pixels than is safe ({error}); expected at most {PIXEL_LIMIT}")
     except ValueError:
         return  # IMG101 tells it
 
