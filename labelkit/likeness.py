@@ -19,7 +19,8 @@ Positions = NDArray[np.int64]
 Agree = Callable[[Positions, Positions], NDArray[np.bool_]]
 NONE = -1
 _BITS = 64
-_SET = np.array([bin(number).count("1") for number in range(1 << 16)], dtype=np.uint8)  # bits of 16-bit words
+# Every other bit, every other two bits, every other four, and the lowest of every byte.
+_ONES, _PAIRS, _FOURS, _BYTES = (np.uint64(int(byte * 8, 16)) for byte in ("55", "33", "0f", "01"))
 _REACH = 4096  # how far apart two may stand in a band: without a limit, hostile pictures take n² looks
 _AT_ONCE = 1 << 14  # thumbnails that are compared together
 _PLAIN = 1.0  # shades by which neighbouring cells of a picture differ; below it is a plain one
@@ -40,23 +41,28 @@ def first_near(fingerprints: NDArray[np.uint64], distance: int, agree: Agree) ->
     for low, high in pairwise(edges):
         band = fingerprints >> np.uint64(low) & np.uint64((1 << high - low) - 1)
         order = np.argsort(band, kind="stable")
-        band, right = band[order], np.flatnonzero(found[order] == NONE)
+        band, sorted_, right = band[order], fingerprints[order], np.flatnonzero(found[order] == NONE)
         for step in range(1, min(len(order), _REACH)):
             right = right[right >= step]
             right = right[band[right] == band[right - step]]
             if not len(right):
                 break
-            late, early = order[right], order[right - step]
-            near = _bit_counts(fingerprints[late] ^ fingerprints[early]) <= distance
-            near[near] = agree(early[near], late[near])
-            found[late[near]] = early[near]
-            right = right[~near]
+            near = np.flatnonzero(_bit_counts(sorted_[right] ^ sorted_[right - step]) <= distance)
+            if not len(near):
+                continue
+            late, early = order[right[near]], order[right[near] - step]
+            agreed = agree(early, late)
+            found[late[agreed]] = early[agreed]
+            right = np.delete(right, near[agreed])
     return found
 
 
-def _bit_counts(numbers: NDArray[np.uint64]) -> NDArray[np.int64]:
-    counts: NDArray[np.int64] = _SET[numbers.view(np.uint16).reshape(-1, _BITS // 16)].sum(axis=1, dtype=int)
-    return counts
+def _bit_counts(numbers: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """(N,) How many bits are set, counted in parallel in every number (Hacker's Delight, 5-1)."""
+    numbers = numbers - (numbers >> np.uint64(1) & _ONES)
+    numbers = (numbers & _PAIRS) + (numbers >> np.uint64(2) & _PAIRS)
+    numbers = numbers + (numbers >> np.uint64(4)) & _FOURS
+    return (numbers * _BYTES) >> np.uint64(56)
 
 
 def stack(thumbnails: list[bytes]) -> Thumbnails:

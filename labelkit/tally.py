@@ -58,7 +58,8 @@ def tally_of(whole: Survey, known: Sequence[str], splits: Collection[str]) -> Ta
     shown = np.column_stack([whole.shown.image, _codes(whole.shown.category, places), whole.shown.pixels])
     labels = np.array(list(_labels(whole, places)), dtype=np.int64).reshape(-1, 3)
     objects = np.column_stack([table.image, code])[code >= 0]
-    presence = np.unique(np.concatenate([objects, shown[:, :2], labels[labels[:, 2] == 0, :2]]), axis=0)
+    there = np.concatenate([objects, shown[:, :2], labels[labels[:, 2] == 0, :2]])
+    presence = np.column_stack(np.divmod(np.unique(there @ [len(places), 1]), max(len(places), 1)))
     per_image = np.bincount(table.image, minlength=count)
     mapped = np.array([row.path in whole.mapped for row in whole.images], dtype=bool)
     box_area, aspect = _shapes(table)

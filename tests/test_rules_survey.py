@@ -114,7 +114,12 @@ def huge() -> bytes:
 # What is done to the files of the images; the code, whose place it is, and words of the message.
 Seed = tuple[Callable[[list[Path]], object], str, int, str]
 IMAGE_SEEDS: dict[str, Seed] = {
-    "alpha": (lambda f: picture(1).convert("RGBA").save(f[1]), "IMG105", 1, "an alpha channel (mode RGBA)"),
+    "alpha": (
+        lambda f: picture(1).convert("RGBA").save(f[1]),
+        "IMG105",
+        1,
+        "(mode RGBA); expected 8-bit colours or grey, as in 3 of 4",
+    ),
     "palette": (lambda f: picture(1).convert("P").save(f[1]), "IMG105", 1, "a palette (mode P)"),
     "16 bits": (
         lambda f: Image.fromarray(np.asarray(picture(1).convert("L")).astype(np.uint16) * 257).save(f[1]),
@@ -168,7 +173,7 @@ def test_what_all_images_have_is_no_surprise_but_inks_are(tmp_path: Path) -> Non
     for seed, file in enumerate(files(root)):
         picture(seed).convert("CMYK").save(file, "JPEG")
     assert [(each.code, each.message) for each in findings(root)] == [
-        ("IMG105", "inks (mode CMYK); expected RGB or grey, whatever the others are")
+        ("IMG105", "inks (mode CMYK); expected 8-bit colours or grey")
     ] * len(NAMES)
 
 
@@ -292,6 +297,16 @@ def documents(root: Path, change: Callable[[list[dict[str, object]]], object]) -
     return root / "coco"
 
 
+def test_an_id_that_is_none_is_not_compared(tmp_path: Path) -> None:
+    root = documents(tmp_path, lambda c: c[1].update(id=[2]))
+    assert [each.code for each in findings(root, "CAT106", "STR105")] == ["STR105"]
+
+
+def test_a_name_that_differs_by_case_between_splits_is_one_finding(tmp_path: Path) -> None:
+    root = documents(tmp_path, lambda c: c[1].update(name="Car"))
+    assert [each.code for each in findings(root, "CAT106", "CAT103")] == ["CAT103"]
+
+
 def of_classes(names: tuple[str, ...]) -> list[Record]:
     """An object of each class on each image."""
     things = [thing(each, 3 + 18 * k, 20, 14) for k, each in enumerate(names)]
@@ -369,7 +384,7 @@ def test_classes_with_very_few_examples_are_one_finding(format: str, tmp_path: P
     root = made(tmp_path, format, many({"person": 100, "car": 9, "dog": 10}))
     (finding,) = findings(root)
     assert finding.code == "CAT105"
-    assert finding.message == "1 categories with fewer than 10 examples: car (9)"
+    assert finding.message == "1 category with fewer than 10 examples: car (9)"
     assert told(root, rule_options={"CAT105": {"smallest": 9}}) == []
 
 
@@ -408,7 +423,7 @@ def test_an_image_without_labels_is_told_where_nothing_confirms_that_it_is_empty
     items[1] = record(NAMES[1])
     found = [each.message for each in findings(made(tmp_path, format, items, ("person", "car")))]
     confirms = format in ("voc", "cityscapes")  # by an annotation that has no object
-    assert found == ([] if confirms else ["1 of 4 images have no label: train/b.png"])
+    assert found == ([] if confirms else ["1 of 4 images has no label: train/b.png"])
 
 
 def test_an_absent_label_confirms_that_somebody_looked(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from difflib import get_close_matches
 
 from labelkit.findings import Location
 from labelkit.formats import formats
+from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
@@ -67,11 +68,16 @@ def names_alike(survey: Survey) -> Faults:
     """
     first: dict[str, str] = {}
     for category in survey.header.categories:
-        key = " ".join(category.name.replace("_", " ").split()).casefold()
+        key = _plain(category.name)
         if key in first:
             where = Location(str(survey.root.name), element=f"category {category.name!r}")
             yield Fault(where, f"{category.name!r} differs from {first[key]!r} by case or spaces only")
         first.setdefault(key, category.name)
+
+
+def _plain(name: str) -> str:
+    """A name without its case and spaces."""
+    return " ".join(name.replace("_", " ").split()).casefold()
 
 
 @rule("CAT104", "info")
@@ -85,7 +91,8 @@ def unused_category(survey: Survey) -> Faults:
     labelled = {label.category for labels in survey.labels.values() for label in labels}
     unused = [name for name, count in survey.examples.items() if not count and name not in labelled]
     if unused:
-        text = f"{len(unused)} categories without an example: {_few(unused)}"
+        what = "category" if len(unused) == 1 else "categories"
+        text = f"{len(unused)} {what} without an example: {_few(unused)}"
         yield Fault(Location(survey.root.name), text)
 
 
@@ -105,7 +112,8 @@ def too_few_examples(survey: Survey, *, smallest: int = 10) -> Faults:
     few = sorted((count, name) for name, count in counts.items() if 0 < count < smallest)
     if few:
         shown = _few([f"{name} ({count})" for count, name in few])
-        text = f"{len(few)} categories with fewer than {smallest} examples: {shown}"
+        what = "category" if len(few) == 1 else "categories"
+        text = f"{len(few)} {what} with fewer than {smallest} examples: {shown}"
         yield Fault(Location(survey.root.name), text)
 
 
@@ -133,16 +141,21 @@ def categories_differ_between_splits(documents: CocoSet) -> Faults:
 
 
 def _differences(document: CocoDocument, other: CocoDocument) -> Faults:
-    """What a document lists otherwise than another."""
-    here = {entry.name: entry for entry in document.categories if entry.name}
-    there = {entry.name: entry for entry in other.categories if entry.name}
-    renamed = {entry.id: name for name, entry in there.items() if name not in here}
+    """What a document lists otherwise than another. Ids that are none are STR105's."""
+    here, there = (
+        {entry.name: entry for entry in each.categories if entry.name} for each in (document, other)
+    )
+    renamed = {entry.id: name for name, entry in there.items() if name not in here and is_key(entry.id)}
     for name, entry in here.items():
+        if not is_key(entry.id):
+            continue
         if name in there:
-            if entry.id != there[name].id:
+            if is_key(there[name].id) and entry.id != there[name].id:
                 text = f"{name!r} has the id {entry.id!r}; expected {there[name].id!r}, as in {other.name}"
                 yield Fault(document.at_category(entry, "id"), text)
         elif (before := renamed.pop(entry.id, None)) is not None:
+            if _plain(before) == _plain(name):
+                continue  # CAT103 tells it
             text = f"id {entry.id!r} is {name!r}; expected {before!r}, as in {other.name}"
             yield Fault(document.at_category(entry, "name"), text)
         else:

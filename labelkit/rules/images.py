@@ -20,12 +20,13 @@ _SUFFIXES = {
     "WEBP": (".webp",),
 }
 _INKS = "inks"
+_USUAL = "8-bit colours or grey"
 _KINDS = {
     **dict.fromkeys(("RGBA", "LA", "PA", "RGBa", "La"), "an alpha channel"),
-    **dict.fromkeys(("P",), "a palette"),
-    **dict.fromkeys(("CMYK",), _INKS),
     **dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N", "I", "F"), "more than 8 bits"),
-}  # by Pillow's mode; "" are colours, shades of grey, and black and white
+    "P": "a palette",
+    "CMYK": _INKS,
+}  # by Pillow's mode, where it is not usual
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
@@ -141,20 +142,15 @@ def unusual_mode(survey: Survey) -> Faults:
     Example: one PNG with transparency among JPEGs
     """
     modes = {path: facts.mode for path, facts in survey.files.items() if facts.mode}
-    kinds = Counter(_KINDS.get(mode, "") for mode in modes.values())
-    if not kinds:
-        return
-    usual = max(kinds, key=lambda kind: (kinds[kind], kind == ""))
+    kinds = Counter(_KINDS.get(mode, _USUAL) for mode in modes.values())
+    most = max(kinds, key=lambda kind: (kinds[kind], kind == _USUAL), default=_USUAL)
     for path, mode in modes.items():
-        kind = _KINDS.get(mode, "")
-        if kind == usual and kind != _INKS:
+        kind = _KINDS.get(mode, _USUAL)
+        if kind == most and kind != _INKS:
             continue
-        found = kind or "a usual picture"
-        rest = f"as {kinds[usual]} of {len(modes)} images" if usual != _INKS else "whatever the others are"
-        wanted = usual if usual not in ("", _INKS) else "RGB or grey"
-        yield Fault(
-            Location(survey.files[path].name, image=path), f"{found} (mode {mode}); expected {wanted}, {rest}"
-        )
+        expected = _USUAL if most == _INKS else f"{most}, as in {kinds[most]} of {len(modes)} images"
+        where = Location(survey.files[path].name, image=path)
+        yield Fault(where, f"{kind} (mode {mode}); expected {expected}")
 
 
 @rule("IMG106")

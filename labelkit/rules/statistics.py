@@ -99,5 +99,6 @@ def images_without_labels(survey: Survey) -> Faults:
     found = [row.path for row in bare if splits.intersection(row.splits or ("",))]
     if found:
         shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        text = f"{len(found)} of {len(survey.images)} images have no label: {shown}"
+        verb = "has" if len(found) == 1 else "have"
+        text = f"{len(found)} of {len(survey.images)} images {verb} no label: {shown}"
         yield Fault(Location(survey.root.name), text)
