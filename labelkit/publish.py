@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from labelkit.errors import DestinationError
 
@@ -46,6 +47,37 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         shutil.rmtree(stage, ignore_errors=True)
         if not destination.exists():
             _remove_empty(made)
+
+
+@contextmanager
+def replacing(file: Path) -> Iterator[TextIO]:
+    """A stream of UTF-8 whose text becomes the file when the block ends well; else nothing changes.
+
+    What UTF-8 cannot say (halves of surrogate pairs, from names that are no text) is written as ``\\udc80``.
+    Raises DestinationError where the file cannot be written; an OSError of the block counts as that.
+    """
+    refuse_irregular(file)
+    new = file.with_name(f".{file.name}{_NEW}{os.getpid()}")
+    try:
+        with new.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
+            yield stream
+        if file.exists():
+            shutil.copymode(file, new)
+        new.replace(file)
+    except OSError as error:
+        raise DestinationError(
+            str(file), f"cannot be written ({error.strerror or error})", "", "it is as it was"
+        ) from None
+    finally:
+        new.unlink(missing_ok=True)
+
+
+def refuse_irregular(file: Path) -> None:
+    """Raise DestinationError where a file cannot be put: something else is there, or its folder is not."""
+    if not file.parent.is_dir():
+        raise DestinationError(str(file), f"there is no folder {str(file.parent)!r}", "", "make it first")
+    if os.path.lexists(file) and (file.is_symlink() or not file.is_file()):
+        raise DestinationError(str(file), "is there, and is no regular file", "a new name, or a regular file")
 
 
 def _make(stage: Path) -> None:
