@@ -13,13 +13,19 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from made import HEADER, record_lists
 from PIL import Image
 from pycocotools import mask
 from pycocotools.coco import COCO
 from test_cli import labelkit
+from test_laws import folder, write_jsonl
 
 from labelkit.errors import FormatError, UsageError
+from labelkit.model import Record
+from labelkit.outputs.stats_json import as_json
 from labelkit.statistics import LARGE, QUANTILES, SMALL, ClassStatistics, Sizes, Statistics, statistics
+from labelkit.validation import validate
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
 VOC = SAMPLE / "voc/VOCdevkit/VOC2012"
@@ -186,6 +192,21 @@ def test_a_split_is_counted_as_if_it_were_all() -> None:
         statistics(SAMPLE / "coco", splits=["test"])
 
 
+@settings(max_examples=40)
+@given(items=record_lists())
+def test_whatever_records_say_is_counted_and_ends_no_rule(items: list[Record]) -> None:
+    with folder() as root:
+        path = write_jsonl(root / "set", HEADER, items)
+        found = statistics(path)
+        validate(path, select=["CAT", "SPL", "STA", "IMG"])
+    assert found.all.images == len(items)
+    assert found.all.objects == sum(len(item.objects) for item in items)
+    for each in found.classes:
+        classes = [item.category for record in items for item in record.objects]
+        assert each.all.objects == classes.count(each.name)
+    json.dumps(as_json(found), allow_nan=False)
+
+
 # --- what is broken, and what is nothing -------------------------------------------------------------------
 
 
@@ -318,3 +339,15 @@ def test_wrong_uses_are_one_line() -> None:
         done = labelkit(*arguments)
         assert done.returncode == 2
         assert done.stderr.count("\n") == 1
+
+
+def test_a_file_is_written_whole_or_stays_as_it_was(tmp_path: Path) -> None:
+    target = tmp_path / "counts.json"
+    arguments = ("stats", SAMPLE / "voc", "--output-format", "json", "-o", target)
+    assert labelkit(*arguments).returncode == 0
+    first = target.read_bytes()
+    assert first == labelkit(*arguments[:-2]).stdout.encode()
+    assert labelkit(*arguments, "--split", "test").returncode == 2
+    assert (target.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (first, ["counts.json"])
+    assert labelkit(*arguments[:-1], "/dev/null").returncode == 2
+    assert labelkit(*arguments[:-1], tmp_path / "nowhere/counts.json").returncode == 2
