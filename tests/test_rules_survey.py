@@ -412,7 +412,7 @@ def test_an_object_of_an_odd_size_is_told_with_its_box(format: str, tmp_path: Pa
     assert finding.at is not None
     assert (finding.at.image, finding.at.object, finding.at.box) == (NAMES[1], 21, (30, 30, 1, 1))
     assert "object 21, box [30, 30, 1, 1]" in finding.message
-    assert "times smaller than half of all 'car'" in finding.message
+    assert "times smaller than the median of 'car' (" in finding.message
 
 
 @pytest.mark.parametrize("format", FORMATS)

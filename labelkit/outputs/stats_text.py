@@ -46,7 +46,7 @@ def summary(statistics: Statistics) -> str:
         words.append(f"{_of(statistics.unreadable, 'error')} on the way (labelkit validate tells them)")
     if not statistics.has_pixels:
         words.append("no pixels counted")
-    return f"{statistics.source} ({statistics.format}): {', '.join(words)}"
+    return _shown(f"{statistics.source} ({statistics.format}): {', '.join(words)}")
 
 
 def _of(count: int, noun: str, many: str = "") -> str:

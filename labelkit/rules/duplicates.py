@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,9 +49,9 @@ def image_in_two_splits(survey: Survey) -> Faults:
                     f"the same bytes as {first!r}, which is in {_splits(survey, first)}",
                 )
     for row in survey.images:
-        for a, b in combinations(row.splits, 2):
-            if _role(a) and _role(b) and _role(a) != _role(b):
-                yield Fault(Location(row.path, image=row.path), f"listed in {a}, and in {b}")
+        roles = {role: split for split in row.splits if (role := _role(split))}
+        if len(roles) > 1:
+            yield Fault(Location(row.path, image=row.path), f"listed in {', and in '.join(roles.values())}")
 
 
 @rule("IMG108", "info")

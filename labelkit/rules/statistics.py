@@ -75,7 +75,7 @@ def _odd_size(table: Table, row: int, name: str, median: float) -> str:
     times = w * h / median
     how = f"{times:.3g} times larger" if times > 1 else f"{1 / times:.3g} times smaller"
     place = f"object {table.locate(row).object}, box [{x:g}, {y:g}, {w:g}, {h:g}]"
-    return f"{place}: {how} than half of all {name!r} (median area {median:.4g})"
+    return f"{place}: {how} than the median of {name!r} ({median:.4g} pixels)"
 
 
 @rule("STA103", "info")
