@@ -147,8 +147,8 @@ def take(outcome: Outcome, checks: Checks, item: object) -> None:
         outcome.builder.add_map(item)
     elif isinstance(item, LabelkitError):
         item = placed(item, checks.root)
-        if item.at is not None and item.code == "STR108":
-            outcome.builder.add_refused(item.at)
+        if item.at is not None:
+            outcome.builder.add_error(item.at, is_refusal=item.code == "STR108")
     outcome.found += checks.located(checks.found(item), item)
 
 

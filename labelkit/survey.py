@@ -111,6 +111,7 @@ class Survey:
     image folders that no annotation names. confirmed: images of which the files say that somebody looked at
     them, whether or not anything was found. maps: what is known of the PNGs
     of label maps. refused: images whose file is there and may not be read.
+    broken: images of which something is said that cannot be read.
     """
 
     root: Path
@@ -126,6 +127,7 @@ class Survey:
     confirmed: frozenset[str] = frozenset()
     maps: Sequence[MapFacts] = ()
     refused: frozenset[str] = frozenset()
+    broken: frozenset[str] = frozenset()
 
     @cached_property
     def painted(self) -> Mapping[str, int]:
@@ -206,6 +208,7 @@ class SurveyBuilder:
     _shown: list[tuple[str, str, int]] = field(default_factory=list)
     maps: list[MapFacts] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
+    broken: set[str] = field(default_factory=set)
     _folders: dict[Path, set[str]] = field(default_factory=dict)
     _in_tables: set[str] = field(default_factory=set)
 
@@ -228,8 +231,11 @@ class SurveyBuilder:
             size = known if known.width else row
             self.images[row.path] = ImageRow(row.path, size.width, size.height, splits)
 
-    def add_record(self, record: Record) -> None:
-        """Note a record's labels and the classes that its maps show; a broken map is a rule's business."""
+    def add_record(self, record: Record, *, is_decoded: bool = True) -> None:
+        """Note a record's labels and, if maps are to be decoded, the classes that they show.
+
+        A broken map is a rule's business.
+        """
         image = record.image
         self.add_image(ImageRow(image.path, image.width, image.height, record.splits))
         if record.labels:
@@ -242,7 +248,7 @@ class SurveyBuilder:
                 continue
             self.mapped.add(image.path)
             try:
-                for name, pixels in class_pixels(item).items():
+                for name, pixels in class_pixels(item).items() if is_decoded else ():
                     seen[name] = max(pixels, seen.get(name, 0))
             except ValueError:
                 continue
@@ -257,10 +263,14 @@ class SurveyBuilder:
         """Note a label map's PNG."""
         self.maps.append(map_facts(file))
 
-    def add_refused(self, at: Location) -> None:
-        """Note that an image's file is there, and that an error says why it may not be read."""
-        if at.image is not None:
+    def add_error(self, at: Location, *, is_refusal: bool) -> None:
+        """Note that what is said of an image cannot be read, or that its file is there and may not be."""
+        if at.image is None:
+            return
+        if is_refusal:
             self.refused[at.image] = at.file
+        else:
+            self.broken.add(at.image)
 
     def add(self, other: SurveyBuilder) -> None:
         """Note what another builder has collected."""
@@ -273,6 +283,7 @@ class SurveyBuilder:
         self.files |= other.files
         self.maps += other.maps
         self.refused |= other.refused
+        self.broken |= other.broken
         self._columns += other._columns
         self._shown += other._shown
         self._in_tables |= other._in_tables
@@ -313,6 +324,7 @@ class SurveyBuilder:
             frozenset(self.confirmed),
             self.maps,
             frozenset(self.refused),
+            frozenset(self.broken),
         )
 
 

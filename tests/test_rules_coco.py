@@ -333,12 +333,16 @@ SEEDS: dict[str, Seed] = {
 }
 
 
+# What is true of some of these sets besides: a class loses its only example, an image is added unlabelled.
+TRUE_TOO = {"CAT104", "STA103"}
+
+
 @pytest.mark.parametrize("name", SEEDS)
 def test_one_defect_is_one_finding_at_its_place(name: str, tmp_path: Path) -> None:
     change, code, element, words = SEEDS[name]
     said = copy.deepcopy(clean())
     change(said)
-    findings = [each for each in found(written(tmp_path, said)) if each[0] != "CAT104" or code == "CAT104"]
+    findings = [each for each in found(written(tmp_path, said)) if each[0] not in TRUE_TOO - {code}]
     assert [(each[0], each[1]) for each in findings] == [(code, element)], findings
     assert words in findings[0][2]
 

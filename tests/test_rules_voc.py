@@ -418,7 +418,7 @@ def test_a_broken_labelmap_is_found_at_its_line(tmp_path: Path) -> None:
 def test_every_broken_list_is_found_and_all_else_is_still_looked_at(tmp_path: Path) -> None:
     root = voc_set(tmp_path)
     (root / TRAIN).write_bytes(b"a\n\xff\n")
-    (root / "ImageSets/Segmentation/val.txt").write_text(f"{A}\n{B} {C}\n")
+    (root / "ImageSets/Segmentation/val.txt").write_text(f"{B}\n{B} {C}\n")
     (root / "ImageSets/Main/cow_val.txt").mkdir()
     text(XML_A, ">35<", ">low<")(root)
     assert sorted((code, at.file, at.line, at.offset is None) for code, at, _ in places(root)) == [

@@ -24,6 +24,7 @@ _COMMANDS = {
     "convert": "Move every label from one format to another, or say which could not.",
     "formats": "List the formats and what each carries, or detect one.",
     "validate": "Find every defect of a data set.",
+    "stats": "Count images, objects, labels and pixels by class and split.",
     "rules": "List the rules of validate, or explain some.",
     "schema": "Print the JSON Schema of the canonical form.",
 }

@@ -143,8 +143,8 @@ def _same_header(header: Header, options: Mapping[str, Any], tell: Tell) -> Head
     return header
 
 
-def _by_labels(record: Record) -> bool:
-    return bool(record.labels)
+def _never(record: Record) -> bool:
+    return False
 
 
 def _no_extras(raw: Any) -> Collection[str]:
@@ -170,7 +170,7 @@ class Format:
     image_suffixes: what the official tools look for; empty if they take any image.
     official: the class tables of its official data sets, by their title.
     confirms: whether the file of a record says that somebody looked at its image, so that an image without
-        labels is one on which there is nothing. As a rule a label says so, an absent one too.
+        labels is one on which there is nothing; without it only a label says so, an absent one too.
     inspect: ``inspect(path, *, images_dir=None, **options)`` yields all that a data set is made of, however
         broken it is, for rules to look at: the header, raw documents, tables of objects, records, files of
         images and of maps, errors, and parcels of such things. None: what the reader gives.
@@ -188,7 +188,7 @@ class Format:
     file_suffix: str | None = None
     image_suffixes: tuple[str, ...] = ()
     official: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    confirms: Callable[[Record], bool] = _by_labels
+    confirms: Callable[[Record], bool] = _never
     inspect: Callable[..., Iterator[object]] | None = None
 
 

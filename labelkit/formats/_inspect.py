@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from labelkit.errors import LabelkitError, RecordError
@@ -91,6 +92,14 @@ def placed(error: LabelkitError, root: Path) -> LabelkitError:
     if error.at is not None:
         return error
     return type(error)(*error.args, code=error.code, at=place_of(error.place, root))
+
+
+def of_image(error: LabelkitError, record: Record, root: Path) -> LabelkitError:
+    """An error that says of which image it is."""
+    known = placed(error, root)
+    assert known.at is not None
+    at = replace(known.at, image=known.at.image or record.image.path)
+    return type(error)(*error.args, code=error.code, at=at)
 
 
 _LINE = re.compile(r"(?:line )?([0-9]{1,18})")

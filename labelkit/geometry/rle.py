@@ -164,7 +164,7 @@ def union(masks: Sequence[Counts]) -> Counts:
 
     Raises: ValueError: no mask (its size could not be known), or masks of different pixel counts.
     """
-    return _in_at_least(1, masks)
+    return canonical(masks[0]) if len(masks) == 1 else _in_at_least(1, masks)
 
 
 def minus(a: Counts, b: Counts) -> Counts:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from functools import partial
 
 from labelkit.changes import Fix
 from labelkit.findings import Location
 from labelkit.image_files import ImageFile
 from labelkit.images import upright_edits
+from labelkit.pixels import PIXEL_LIMIT, HugeImageError
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
 
@@ -21,6 +22,14 @@ _SUFFIXES = {
     "TIFF": (".tif", ".tiff"),
     "WEBP": (".webp",),
 }
+_INKS = "inks"
+_USUAL = "8-bit colours or grey"
+_KINDS = {
+    **dict.fromkeys(("RGBA", "LA", "PA", "RGBa", "La"), "an alpha channel"),
+    **dict.fromkeys(("I;16", "I;16B", "I;16L", "I;16N", "I", "F"), "more than 8 bits"),
+    "P": "a palette",
+    "CMYK": _INKS,
+}  # by Pillow's mode, where it is not usual
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 
 
@@ -41,10 +50,9 @@ def _is_readable(file: ImageFile) -> bool:
 
 @rule("IMG101")
 def unreadable_image(file: ImageFile) -> Faults:
-    """An image file is no image, or none that Pillow knows, or claims more pixels than is safe.
+    """An image file is no image, or none that Pillow knows.
 
-    Why: training stops at it, often after hours; a file of a few bytes that claims a billion pixels takes
-    all memory.
+    Why: training stops at it, often after hours.
     Fix: bring the image again from where it came from.
     Example: an HTML error page that was saved as `0017.jpg`
     """
@@ -52,6 +60,8 @@ def unreadable_image(file: ImageFile) -> Faults:
         return
     try:
         _ = file.header
+    except HugeImageError:
+        return  # IMG106 tells it
     except ValueError as error:
         yield Fault(_at(file), f"not a readable image ({error})")
 
@@ -125,35 +135,44 @@ def size_swapped_by_orientation(file: ImageFile) -> Faults:
         yield Fault(_at(file), f"stored as {stored}; annotated as {width} x {height}", fix=fix)
 
 
-@rule("IMG107", "warning")
-def duplicate_image(survey: Survey) -> Faults:
-    """Two image files have the same bytes.
+@rule("IMG105", "warning")
+def unusual_mode(survey: Survey) -> Faults:
+    """An image has other channels than nearly all: an alpha channel, a palette, inks, 16 or 32 bits.
 
-    Why: one image counts twice, and its labels may disagree.
-    Fix: remove one, and join the annotations.
-    Example: `a.jpg` and `copy of a.jpg`
+    Why: loaders take the first three of four channels, indices for shades of grey, or the upper 8 of 16 bits;
+    inks (CMYK) come out with wrong colours, also where all images have them. Nothing stops, the picture is
+    another one. Grey among coloured images is usual, in official data sets too, and loaders convert it.
+    Fix: convert it to what the others are.
+    Example: one PNG with transparency among JPEGs
     """
-    for first, *others in _same_bytes(survey):
-        for path in others:
-            if _share_split(survey, first, path):
-                yield Fault(Location(survey.files[path].name, image=path), f"the same bytes as {first!r}")
+    modes = {path: facts.mode for path, facts in survey.files.items() if facts.mode}
+    kinds = Counter(_KINDS.get(mode, _USUAL) for mode in modes.values())
+    most = max(kinds, key=lambda kind: (kinds[kind], kind == _USUAL), default=_USUAL)
+    for path, mode in modes.items():
+        kind = _KINDS.get(mode, _USUAL)
+        if kind == most and kind != _INKS:
+            continue
+        expected = _USUAL if most == _INKS else f"{most}, as in {kinds[most]} of {len(modes)} images"
+        where = Location(survey.files[path].name, image=path)
+        yield Fault(where, f"{kind} (mode {mode}); expected {expected}")
 
 
-@rule("SPL101")
-def image_in_two_splits(survey: Survey) -> Faults:
-    """The same image is in two splits.
+@rule("IMG106")
+def decompression_bomb(file: ImageFile) -> Faults:
+    """An image file claims more pixels than is safe.
 
-    Why: what is trained on is tested on; the result is better than the model.
-    Fix: remove it from one.
-    Example: `train/a.jpg` and `val/b.jpg` with the same bytes
+    Why: a file of a few bytes that claims a billion pixels takes all memory, and the machine with it.
+    Fix: cut a picture that really is so large into tiles; remove any other.
+    Example: a PNG of 2 kB whose header says 60000 x 60000
     """
-    for first, *others in _same_bytes(survey):
-        for path in others:
-            if not _share_split(survey, first, path):
-                yield Fault(
-                    Location(survey.files[path].name, image=path),
-                    f"the same bytes as {first!r}, which is in {_splits(survey, first)}",
-                )
+    if _is_empty(file):
+        return
+    try:
+        _ = file.header
+    except HugeImageError as error:
+        yield Fault(_at(file), f"more pixels than is safe ({error}); expected at most {PIXEL_LIMIT}")
+    except ValueError:
+        return  # IMG101 tells it
 
 
 @rule("IMG109")
@@ -166,21 +185,3 @@ def empty_file(file: ImageFile) -> Faults:
     """
     if _is_empty(file):
         yield Fault(_at(file), "no bytes")
-
-
-def _same_bytes(survey: Survey) -> list[list[str]]:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for path, facts in survey.files.items():
-        if facts.digest is not None:
-            groups[facts.digest].append(path)
-    return [paths for paths in groups.values() if len(paths) > 1]
-
-
-def _share_split(survey: Survey, a: str, b: str) -> bool:
-    """Whether two images may meet in one split; without splits everything meets."""
-    first, second = survey.splits_of(a), survey.splits_of(b)
-    return not first or not second or bool(first & second)
-
-
-def _splits(survey: Survey, path: str) -> str:
-    return " and ".join(sorted(survey.splits_of(path)))

@@ -103,6 +103,8 @@ def image_missing(survey: Survey) -> Faults:
     if missing and len(missing) == len(survey.images):
         return  # a data set without its images, which REF112 tells once
     for path in missing:
+        if path in survey.misplaced:
+            continue  # it lies in another split's folder, which SPL105 tells
         yield Fault(Location(path, image=path), "no such image file")
 
 
@@ -114,7 +116,10 @@ def image_not_listed(survey: Survey) -> Faults:
     Fix: list it, also if nothing is on it, or remove it.
     Example: `images/0018.jpg`, which is in no list
     """
+    misplaced = set(survey.misplaced.values())  # SPL105 tells these
     for name in survey.strangers:
+        if name in misplaced:
+            continue
         yield Fault(Location(name), "no annotation file lists this image")
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from pathlib import PurePosixPath
+
+import numpy as np
 
 from labelkit.findings import Location
 from labelkit.rules import Fault, Faults, rule
@@ -37,22 +40,56 @@ def group_in_two_splits(survey: Survey, *, group: str | None = None) -> Faults:
 
 @rule("SPL104", "info")
 def class_missing_from_split(survey: Survey) -> Faults:
-    """A class has objects in one split and none in another.
+    """A class is there in one split, as an object, in a label map or as a label, and not in another.
 
     Why: it is tested and never learned, or learned and never tested.
     Fix: split anew, by class.
     Example: `zebra` in val only
     """
-    seen: dict[str, set[str]] = defaultdict(set)
-    splits: dict[str, None] = {}
-    for row in survey.images:
-        splits.update(dict.fromkeys(row.splits))
-    for position, category in zip(survey.table.image.tolist(), survey.table.category, strict=True):
-        if category is not None:
-            seen[category].update(survey.images[position].splits)
-    for split in splits:
-        missing = sorted(name for name, where in seen.items() if where and split not in where)
-        if missing:
+    splits = dict.fromkeys(split for row in survey.images for split in row.splits)
+    seen = {split: _classes_in(survey, split) for split in splits}
+    everything = set().union(*seen.values())
+    for split, classes in seen.items():
+        missing = sorted(everything - classes)
+        if missing and classes:  # a split without any label is a test set
             shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             where = Location(survey.root.name, element=f"split {split}")
             yield Fault(where, f"{len(missing)} classes without an object: {shown}")
+
+
+def _classes_in(survey: Survey, split: str) -> set[str]:
+    """The classes that are in some image of a split."""
+    member = np.array([split in row.splits for row in survey.images], dtype=bool)
+    found = {
+        label.category
+        for path, labels in survey.labels.items()
+        for label in labels
+        if label.state == "present" and split in survey.splits_of(path)
+    }
+    for image, column in (
+        (survey.table.image, survey.table.coded),
+        (survey.shown.image, survey.shown.category),
+    ):
+        there = np.bincount(column.codes[member[image]], minlength=len(column.names)) > 0
+        found.update(name for name, is_there in zip(column.names, there, strict=True) if name and is_there)
+    return found
+
+
+@rule("SPL105", "warning")
+def list_against_folder(survey: Survey) -> Faults:
+    """An image is listed in one split, and lies in the folder of another.
+
+    Why: who goes by the lists and who goes by the folders train and test on different images.
+    Fix: move the image, or list it where it lies.
+    Example: `images/train/0017.jpg`, which `instances_val.json` or `ImageSets/Main/val.txt` lists
+    """
+    splits = {split for row in survey.images for split in row.splits}
+    for row in survey.images:
+        if not row.splits:
+            continue
+        facts, stray = survey.files.get(row.path), survey.misplaced.get(row.path)
+        name = stray or (facts.name if facts else row.path)
+        folders = [folder for folder in PurePosixPath(name).parent.parts if folder in splits]
+        if folders and not set(folders).intersection(row.splits):
+            text = f"lies in {folders[-1]}; expected {' and '.join(row.splits)}, as listed"
+            yield Fault(Location(name, image=row.path), text)

@@ -63,7 +63,9 @@ def inspect(
     yield CocoSet(documents)
     said = sorted({document.role for document in documents}.intersection(_RECORD_ROLES))
     if said:
-        yield from _records(Source(path, images_dir, gt, ",".join(said)), root)
+        has_prefixes = any(document.prefix for document in documents)
+        for item in _records(Source(path, images_dir, gt, ",".join(said)), root):
+            yield _prefixed(item) if has_prefixes and isinstance(item, Record) else item
 
 
 def tables(document: CocoDocument) -> Iterator[Table]:
@@ -195,6 +197,14 @@ def _image_files(
         if file is not None:
             name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
             yield ImageFile(ImageRow(path, entry.width, entry.height, splits), file, name)
+
+
+def _prefixed(record: Record) -> Record:
+    """A record under the path that tables know: read by itself, a lone split gives its images no prefix."""
+    image, split = record.image, next(iter(record.splits), None)
+    if split is None or image.path.startswith(f"{split}/"):
+        return record
+    return record.model_copy(update={"image": image.model_copy(update={"path": f"{split}/{image.path}"})})
 
 
 def _records(source: Source, root: Path) -> Iterator[object]:

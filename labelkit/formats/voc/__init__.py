@@ -28,7 +28,7 @@ from labelkit.model import Record
 
 def confirms(record: Record) -> bool:
     """An annotation without an object says that there is none; a list of images does not."""
-    return bool(record.labels) or "xml" in record.raw.get("voc", {})
+    return "xml" in record.raw.get("voc", {})
 
 
 FORMAT = Format(

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from labelkit.errors import FormatError, RecordError
+from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Parcel, Part, _files
-from labelkit.formats._inspect import image_file_of, relative
+from labelkit.formats._inspect import image_file_of, of_image, relative
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
 from labelkit.formats.voc.element import shared_tree
@@ -114,6 +114,9 @@ def _image(reader: VocReader, id_: str, parts: Parts | None) -> tuple[Record, li
     if shown is None:
         items += _more_errors(reader, id_, {str(item) for item in items})
         shown = _saved(reader, id_, annotation)
+        items = [
+            of_image(item, shown, reader.path) if isinstance(item, LabelkitError) else item for item in items
+        ]
         for suffix in reader.suffixes(id_):  # of two images neither is a stranger
             image = shown.image.model_copy(update={"path": id_ + suffix})
             items += image_file_of(reader, shown.model_copy(update={"image": image}), reader.path)
