@@ -45,7 +45,9 @@ def read_header(path: Path) -> ImageHeader:
 
     with _quiet(), Image.open(path) as image:
         refuse_huge(image.height, image.width)
-        orientation = image.getexif().get(_ORIENTATION, 1)
+        # Of a PNG, Pillow would decode all pixels to look for EXIF behind them, where no tool writes it.
+        has_exif = image.format != "PNG" or "exif" in image.info
+        orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1
         return ImageHeader(image.format or "", image.mode, image.width, image.height, orientation)
 
 

@@ -67,10 +67,20 @@ def refuse_huge(height: int, width: int) -> None:
 
 
 def read_png(path: Path) -> NDArray[Any]:
-    """The stored values of an index PNG (h, w), or the colours of an RGB one (h, w, 3 or 4).
+    """The stored values of an index PNG (h, w), or the colours of an RGB one (h, w, 3 or 4), read-only.
 
     Raises ValueError, as image_size does, and where the file is truncated.
     """
+    return _read_png(path, _stamp(path))
+
+
+def _stamp(path: Path) -> int:
+    """What changes when a file does."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
+@lru_cache(maxsize=6)  # a frame of Cityscapes has five
+def _read_png(path: Path, stamp: int) -> NDArray[Any]:
     from PIL import Image
 
     image_size(path)
@@ -78,7 +88,9 @@ def read_png(path: Path) -> NDArray[Any]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=["PNG"]) as image:
-                return np.asarray(image)
+                pixels = np.array(image)
+                pixels.flags.writeable = False
+                return pixels
     except (OSError, SyntaxError) as error:
         raise ValueError(f"the PNG cannot be decoded ({error})") from None
 
@@ -95,16 +107,15 @@ def source_pixels(source: Png | Layers) -> Labels:
     """The values of a map's source, (h, w) int32, read-only; raises as map_pixels does."""
     if isinstance(source, Png):
         path = Path(source.path)
-        stamp = path.stat() if path.exists() else None
-        return _png_pixels(path, source.encoding, source.colours, stamp.st_mtime_ns if stamp else 0)
+        return _png_pixels(path, source.encoding, source.colours, _stamp(path))
     return _painted(source)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=6)
 def _png_pixels(
     path: Path, encoding: str, colours: tuple[tuple[int, int, int], ...] | None, stamp: int
 ) -> Labels:
-    stored = read_png(path)
+    stored = _read_png(path, stamp)
     if encoding == "index":
         if stored.ndim != 2:
             raise ValueError(f"{stored.ndim}-dimensional pixels where one index a pixel was expected")

@@ -291,14 +291,15 @@ class SurveyBuilder:
             self._folders.setdefault(folder, set()).update(names)
 
     def _strangers(self, root: Path) -> Iterator[str]:
-        """Images that lie beside listed ones, and that nobody lists."""
+        """Images that lie beside listed ones, and that nobody lists; PNGs of label maps are none."""
+        maps = {item.name for item in self.maps}
         for folder, listed in self._folders.items():
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
                 suffix = PurePosixPath(entry.name).suffix.lower()
                 if suffix in IMAGE_SUFFIXES and entry.name not in listed and entry.is_file():
                     path = Path(entry.path)
                     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
-                    if name not in self.refused.values():
+                    if name not in self.refused.values() and name not in maps:
                         yield name
 
     def finish(self, root: Path, format: str, header: Header) -> Survey:

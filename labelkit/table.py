@@ -68,6 +68,11 @@ def no_edits(row: int, change: Change) -> Iterable[Edit]:
     return ()
 
 
+def no_pixels(row: int) -> Counts:
+    """The pixels of a table whose masks were not kept."""
+    raise ValueError("only the columns were kept")
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
     """Objects of some images, a row each.
@@ -76,6 +81,8 @@ class Table:
     category: (N,) names, or None where the file names no known class.
     box: (N, 4) x, y, w, h; NaN where none is stated. area: (N,) as stated; NaN where it is not.
     crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
+    outlines: (N,) what was drawn, where a mask is only the part of it that can be seen; empty where the masks
+    are what was drawn. painted: the pixels of a row's outline, before others cover it, as runs.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
     extent: (N, 4) x, y, w, h of the outlines of some objects, NaN elsewhere; only where masks were left out.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
@@ -93,6 +100,8 @@ class Table:
     locate: Callable[[int], Location]
     edits: Callable[[int, Change], Iterable[Edit]] = no_edits
     extent: Floats | None = None
+    outlines: Sequence[Mask | None] = ()
+    painted: Callable[[int], Counts] = no_pixels
 
     def __len__(self) -> int:
         return len(self.image)
@@ -126,6 +135,24 @@ class Table:
         return shapes_of(self.masks)
 
     @cached_property
+    def drawn(self) -> Shapes:
+        """What was drawn of each object: its outline, or else its mask."""
+        return shapes_of(self.outlines) if self.outlines else self.shapes
+
+    def drawn_mask(self, row: int) -> Mask | None:
+        """What was drawn of a row."""
+        return (self.outlines or self.masks)[row]
+
+    def drawn_pixels(self, row: int) -> Counts | None:
+        """The runs of what was drawn of a row; None where there is nothing that can be painted."""
+        if not self.outlines:
+            return self.pixels(row)
+        try:
+            return self.painted(row) if self.outlines[row] is not None else None
+        except ValueError:
+            return None
+
+    @cached_property
     def _decoded(self) -> dict[int, Counts | None]:
         return {}
 
@@ -136,7 +163,9 @@ class Table:
             self,
             category=self.coded,
             masks=(),
+            outlines=(),
             runs=no_pixels,
+            painted=no_pixels,
             locate=_nowhere,
             edits=no_edits,
             extent=extent,
@@ -155,7 +184,8 @@ class Table:
         """The extents of a sample of the outlines, the same whatever rules are selected, and soon made."""
         extent = np.full((len(self), 4), np.nan)
         rows = np.unique(np.linspace(0, len(self) - 1, min(_SAMPLE, len(self))).astype(np.int64))
-        extent[rows] = shapes_of(self.masks[row] for row in rows.tolist()).extent
+        drawn = self.outlines or self.masks
+        extent[rows] = shapes_of(drawn[row] for row in rows.tolist()).extent
         return extent
 
     def groups(self) -> Iterator[NDArray[np.int64]]:
@@ -205,11 +235,6 @@ def table_of(
         locate=lambda row: locate(records[rows[row][0]], rows[row][1]),
         edits=changed if edits is not None else no_edits,
     )
-
-
-def no_pixels(row: int) -> Counts:
-    """The pixels of a table whose masks were not kept."""
-    raise ValueError("only the columns were kept")
 
 
 def _nowhere(row: int) -> Location:

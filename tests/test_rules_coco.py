@@ -415,7 +415,6 @@ TRUE = {"coco-panoptic/sample_data/panoptic_coco_detection_format.json": ["REF11
         "coco-panoptic/sample_data/panoptic_examples.json",
         *TRUE,
         "voc-fridge/samples/fridge/odFridgeObjects",
-        "cityscapes-golden",
     ],
 )
 def test_real_data_has_no_false_finding(place: str, corpus: Path) -> None:

@@ -23,7 +23,7 @@ from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part, Reader
 from labelkit.formats._files import repeated_keys, safe_path
-from labelkit.formats._inspect import box_at, image_file_of, map_files_of
+from labelkit.formats._inspect import box_at, image_file_of, map_files_of, of_image
 from labelkit.formats._raw import Flaws, Kind, RawDocument, Told
 from labelkit.model import Box, Image, Record, SemanticMap
 from labelkit.table import table_of
@@ -122,7 +122,10 @@ def _part(reader: LineReader, part: Part) -> Iterator[object]:
     lines: dict[int, _Line] = {}
     for line in _lines(reader, part.key):
         record, items = _record(reader, line)
-        yield from items
+        for item in items:
+            if isinstance(item, RecordError) and record is not None:
+                item = of_image(item, record, reader.path)
+            yield item
         if record is None:
             continue
         records.append(record)

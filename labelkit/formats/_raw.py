@@ -21,6 +21,7 @@ Kind = Literal[
     "repeated key",
     "repeated image",
     "unknown category",
+    "byte order mark",
 ]
 
 

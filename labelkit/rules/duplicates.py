@@ -66,7 +66,7 @@ def copies(table: Table) -> dict[int, int]:
     for rows in (*_same_boxes(table), *_same_masks(table)):
         first: dict[Hashable, int] = {}
         for row in rows:
-            mask = table.masks[row]
+            mask = table.drawn_mask(row)
             key = mask.text if mask is not None else None, bool(table.crowd[row])
             if first.setdefault(key, row) != row:
                 found[row] = first[key]
@@ -88,7 +88,7 @@ def _same_masks(table: Table) -> Iterator[list[int]]:
     """Groups of rows of one image and one class that have a mask and no box."""
     groups: dict[Hashable, list[int]] = defaultdict(list)
     for row in np.flatnonzero(np.isnan(table.box[:, 0])).tolist():
-        if table.masks[row] is not None:
+        if table.drawn_mask(row) is not None:
             groups[int(table.image[row]), table.category[row]].append(row)
     yield from (rows for rows in groups.values() if len(rows) > 1)
 
@@ -123,8 +123,8 @@ def _same_places(
 def _places(table: Table) -> Floats:
     """(N, 4) the boxes; where none is stated, those of outlines."""
     boxes = sane_boxes(table)
-    if np.isnan(table.box[:, 0]).any() and any(mask is not None for mask in table.masks):
-        return np.where(np.isnan(table.box), table.shapes.extent, boxes)
+    if np.isnan(table.box[:, 0]).any() and any(mask is not None for mask in table.outlines or table.masks):
+        return np.where(np.isnan(table.box), table.drawn.extent, boxes)
     return boxes
 
 
@@ -191,7 +191,7 @@ def _along(image: Ints, start: Floats, reach: Floats) -> tuple[Ints, Ints]:
 
 def _mask_overlap(table: Table, a: int, b: int) -> float | None:
     """The overlap of two rows' pixels; None where one has none that can be known."""
-    one, other = table.pixels(a), table.pixels(b)
+    one, other = table.drawn_pixels(a), table.drawn_pixels(b)
     if one is None or other is None or one.sum() != other.sum():
         return None
     shared = rle.intersection_area(one, other)

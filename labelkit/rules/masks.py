@@ -65,6 +65,8 @@ def unreadable_mask(table: Table) -> Faults:
     """
     wrong = dict(table.shapes.broken)
     for row in table.shapes.cells:
+        if table.pixels(row) is not None:  # kept for the rules that look at pixels
+            continue
         try:
             table.runs(row)
         except ValueError as error:

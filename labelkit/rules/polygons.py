@@ -7,6 +7,7 @@ from collections.abc import Collection
 import numpy as np
 
 from labelkit.changes import Change, Fix, Put, Remove
+from labelkit.geometry import rle
 from labelkit.geometry.rings import Floats, Part, beyond, clipped
 from labelkit.model import Mask, Polygons
 from labelkit.rules import Fault, Faults, rule
@@ -23,8 +24,9 @@ def ring_too_short(table: Table) -> Faults:
     Fix: remove the ring, or the object if it has no other shape.
     Example: `"segmentation": [[10, 20]]`
     """
-    shapes = table.shapes
-    for ring in rows_where((shapes.numbers < 6) & (shapes.numbers % 2 == 0) & (shapes.numbers != 4)):
+    shapes = table.drawn
+    is_box = (shapes.numbers == 4) & (not table.outlines)  # GEO106 tells that
+    for ring in rows_where((shapes.numbers < 6) & (shapes.numbers % 2 == 0) & ~is_box):
         text = f"{shapes.name(ring)} has {shapes.numbers[ring] // 2} points; expected 3 or more"
         yield Fault(int(shapes.row[ring]), text, fix=_without_worthless(table, ring))
 
@@ -37,7 +39,7 @@ def odd_count(table: Table) -> Faults:
     Fix: draw it again; the missing number cannot be known.
     Example: `"segmentation": [[10, 20, 30, 20, 30]]`
     """
-    shapes = table.shapes
+    shapes = table.drawn
     for ring in rows_where(shapes.numbers % 2 == 1):
         text = f"{shapes.name(ring)} has {shapes.numbers[ring]} coordinates; expected an even number"
         yield Fault(int(shapes.row[ring]), text)
@@ -52,8 +54,8 @@ def four_number_polygon(table: Table) -> Faults:
     Fix: write the four corners, or remove the ring.
     Example: `"segmentation": [[10, 20, 30, 40]]`
     """
-    shapes = table.shapes
-    for ring in rows_where(shapes.numbers == 4):
+    shapes = table.drawn
+    for ring in rows_where((shapes.numbers == 4) & (not table.outlines)):  # which are of points, not numbers
         text = f"{shapes.name(ring)} has four numbers, which tools read as a box; expected 3 points or more"
         yield Fault(int(shapes.row[ring]), text, fix=_without_worthless(table, ring))
 
@@ -70,7 +72,7 @@ def self_intersection(table: Table, *, smallest: float = 4.0, share: float = 0.0
     it must exceed too. Outlines of real annotators touch themselves, or cross by a hair: 2 of 830 objects of
     COCO val2014, by less than a billionth of a pixel. So do seams that lead to a hole.
     """
-    shapes = table.shapes
+    shapes = table.drawn
     for found in shapes.crossings:
         if found.swallowed > max(smallest, share * found.covered):
             ring = int(shapes.sound[found.ring])
@@ -87,11 +89,19 @@ def zero_area_ring(table: Table) -> Faults:
     Fix: draw it again, or remove it.
     Example: `"segmentation": [[10, 20, 30, 20, 20, 20]]`
     """
-    shapes = table.shapes
+    shapes = table.drawn
     for number in shapes.empty.tolist():
         ring = int(shapes.sound[number])
-        text = f"{shapes.name(ring)} of {shapes.rings.sizes[number]} points encloses no area"
-        yield Fault(int(shapes.row[ring]), text, fix=_without_worthless(table, ring))
+        row = int(shapes.row[ring])
+        if not _is_seen(table, row):
+            text = f"{shapes.name(ring)} of {shapes.rings.sizes[number]} points encloses no area"
+            yield Fault(row, text, fix=_without_worthless(table, ring))
+
+
+def _is_seen(table: Table, row: int) -> bool:
+    """Whether what was drawn is painted all the same: Cityscapes draws things that are one pixel wide so."""
+    runs = table.drawn_pixels(row) if table.outlines else None
+    return runs is not None and rle.area(runs) > 0
 
 
 @rule("GEO109", "info")
@@ -103,7 +113,7 @@ def repeated_points(table: Table) -> Faults:
     Fix: leave the second point out. A ring whose last point is its first is closed, and no defect.
     Example: `"segmentation": [[10, 20, 30, 20, 30, 20, 20, 40]]`
     """
-    shapes = table.shapes
+    shapes = table.drawn
     times = shapes.rings.count(shapes.rings.repeats)
     times[shapes.empty] = 0
     per_row = np.bincount(shapes.owners, weights=times, minlength=len(table)).astype(np.int64)
@@ -128,7 +138,7 @@ def hole_outside(table: Table, *, share: float = 0.01) -> Faults:
     Example: `{"parts": [[[0, 0, 9, 0, 9, 9], [20, 20, 25, 20, 25, 25]]]}`
     Option: share, the part of a hole's area that may lie outside, for outlines are rounded.
     """
-    shapes = table.shapes
+    shapes = table.drawn
     empty = set(shapes.empty.tolist())
     holes = np.flatnonzero(shapes.place[shapes.sound] > 0)
     exteriors = {
@@ -158,7 +168,7 @@ def polygon_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
     Example: a point at x = 700 in an image that is 640 pixels wide
     Option: tolerance, in pixels.
     """
-    shapes = table.shapes
+    shapes = table.drawn
     is_told = np.any(np.abs(table.box) > ABSURD, axis=1) | (overhang(table) > tolerance)
     out = rings_outside(table)
     for number in rows_where((out > tolerance) & ~is_told[shapes.owners]):
@@ -174,7 +184,7 @@ def polygon_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
 
 def rings_outside(table: Table) -> Floats:
     """(S,) by how many pixels each ring leaves its image; 0 where it does not, or the size is not known."""
-    shapes = table.shapes
+    shapes = table.drawn
     left, top, right, bottom = shapes.rings.extents.T
     width, height = table.size[shapes.owners].T
     most: Floats = np.fmax.reduce(
@@ -185,7 +195,7 @@ def rings_outside(table: Table) -> Floats:
 
 def worthless_rows(table: Table) -> set[int]:
     """The rows that have a ring which is no polygon, or encloses nothing; no size of theirs means a thing."""
-    shapes = table.shapes
+    shapes = table.drawn
     is_bad = shapes.is_worthless.copy()
     is_bad[np.setdiff1d(np.arange(len(is_bad)), shapes.sound)] = True
     return set(shapes.row[is_bad].tolist())
@@ -196,7 +206,7 @@ def worthless_rows(table: Table) -> set[int]:
 
 def _without_worthless(table: Table, ring: int) -> Fix:
     """The outline without the rings that enclose nothing: one change, whichever of them it is a fix for."""
-    shapes = table.shapes
+    shapes = table.drawn
     rings = range(*np.searchsorted(shapes.row, [shapes.row[ring], shapes.row[ring] + 1]).tolist())
     change = _without(table, {each for each in rings if shapes.is_worthless[each]})
     summary = "remove the object" if isinstance(change, Remove) else "remove the rings that enclose nothing"
@@ -205,7 +215,7 @@ def _without_worthless(table: Table, ring: int) -> Fix:
 
 def _without(table: Table, drop: Collection[int]) -> Change:
     """The outline of a row without some of its rings; an exterior goes with its holes."""
-    shapes = table.shapes
+    shapes = table.drawn
     first = next(iter(drop))
     row = int(shapes.row[first])
     ring = int(np.searchsorted(shapes.row, row))
@@ -239,7 +249,7 @@ def _thinned(ring: list[float]) -> list[float]:
 
 def _clipped(table: Table, row: int) -> Fix | None:
     """The outline clipped to the image; no fix where it gets a hole that its format may not know."""
-    shapes, (width, height) = table.shapes, table.size[row].tolist()
+    shapes, (width, height) = table.drawn, table.size[row].tolist()
     if not shapes.is_whole[row] or np.isnan(width) or np.isnan(height):
         return None
     parts = _parts(table, row)
@@ -250,7 +260,7 @@ def _clipped(table: Table, row: int) -> Fix | None:
 
 
 def _parts(table: Table, row: int) -> list[Part]:
-    mask = table.masks[row]
+    mask = table.drawn_mask(row)
     assert mask is not None  # only rows with an outline are asked for it
     shape = mask.shape
     assert isinstance(shape, Polygons)

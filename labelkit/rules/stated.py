@@ -65,7 +65,7 @@ def _misfits(table: Table, limit: float) -> list[tuple[int, Floats, Floats]]:
     Returns: the row; by how much the mask reaches beyond each side, below 0 where the box is larger; and the
     extent. Rows whose box, outline or mask is wrong by itself, which another rule tells, are left out.
     """
-    shapes, boxes = table.shapes, sane_boxes(table)
+    shapes, boxes = table.drawn, sane_boxes(table)
     boxes[(boxes[:, 2:] <= 0).any(axis=1) | (overhang(table) > _BOX_SLACK)] = np.nan
     extents = shapes.extent.copy()
     extents[list(worthless_rows(table))] = np.nan
@@ -126,7 +126,7 @@ def area_differs(table: Table, *, tolerance: float = 0.05, crowds: float = 0.2) 
     of a mask that was left out; but not 0.
     """
     allowed = np.where(table.crowd, crowds, tolerance)
-    rows = rows_where(~(_is_close(table.area, table.shapes.area, allowed) | _fits_box(table, tolerance)))
+    rows = rows_where(~(_is_close(table.area, table.drawn.area, allowed) | _fits_box(table, tolerance)))
     told = _told_otherwise(table) if rows else set()
     for row in rows:
         known = _areas(table, row)
@@ -162,27 +162,27 @@ def _fits_box(table: Table, tolerance: float) -> NDArray[np.bool_]:
     is_known = (width > 0) & (height > 0)
     most = np.where(is_known, (width + 1) * (height + 1) * (1 + tolerance), np.inf)
     fits: NDArray[np.bool_] = (table.area > 0) & (table.area <= most) | ~is_known
-    return fits & ~table.shapes.has_mask
+    return fits & ~table.drawn.has_mask
 
 
 def _areas(table: Table, row: int) -> dict[str, float]:
     """What the area of a row could be, by what it is the area of; the official one first."""
     areas: dict[str, float] = {}
-    shoelace = float(table.shapes.area[row])
+    shoelace = float(table.drawn.area[row])
     if shoelace == shoelace:
         areas["shoelace"] = shoelace
     runs = table.pixels(row)
-    if runs is not None and (row in table.shapes.rles or areas):
+    if runs is not None and (row in table.drawn.rles or areas):
         areas["pixels"] = rle.area(runs)
     box = box_area(table, row)
-    if box is not None and not table.shapes.has_mask[row]:
+    if box is not None and not table.drawn.has_mask[row]:
         areas["box"] = box
     return areas
 
 
 def _told_otherwise(table: Table) -> set[int]:
     """Rows whose shape is wrong by itself, so that another rule tells of it."""
-    shapes = table.shapes
+    shapes = table.drawn
     crossed = [shapes.owners[found.ring] for found in shapes.crossings if found.swallowed > 1]
     outside = shapes.owners[rings_outside(table) > _BOX_SLACK]
     return {*worthless_rows(table), *crossed, *outside.tolist(), *whole_masks(table)}

@@ -13,8 +13,6 @@ from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import brief
 from labelkit.formats._raw import Kind, RawDocument
-from labelkit.formats.coco.mends import without_mark
-from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.formats.voc.annotation import FLAGS, children
 from labelkit.formats.voc.element import Element, replaced
 from labelkit.formats.voc.raw_annotation import VocAnnotation
@@ -117,17 +115,14 @@ def dtd_or_entities(error: LabelkitError) -> Faults:
 
 
 @rule("STR109", "warning")
-def byte_order_mark(document: CocoDocument) -> Faults:
+def byte_order_mark(document: RawDocument) -> Faults:
     """A JSON file starts with a byte order mark.
 
     Why: the JSON standard forbids it, and Python's `json` refuses a file that was opened as UTF-8.
     Fix: save the file as UTF-8 without the mark.
     Example: the bytes EF BB BF before the first brace
     """
-    if document.starts_with_bom:
-        yield Fault(
-            Location(document.name, offset=0), "a byte order mark; expected none", fix=without_mark(document)
-        )
+    yield from _told(document, "byte order mark")
 
 
 @rule("STR108")

@@ -17,6 +17,7 @@ from labelkit.errors import UsageError
 from labelkit.formats import Evidence, Format
 from labelkit.formats.cityscapes.fit import adjust, adjust_header
 from labelkit.formats.cityscapes.frame import Truth
+from labelkit.formats.cityscapes.inspect import inspect
 from labelkit.formats.cityscapes.layout import TypeOption, type_by_files
 from labelkit.formats.cityscapes.read import CityscapesReader
 from labelkit.formats.cityscapes.scene import Rule
@@ -114,4 +115,5 @@ FORMAT = Format(
     image_suffixes=(".png",),
     official={"Cityscapes' 35 labels": frozenset(BY_NAME)},
     confirms=confirms,
+    inspect=inspect,
 )

@@ -20,11 +20,13 @@ class Document:
         try:
             data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise RecordError(f"{place}:byte {error.start}", "not UTF-8", "UTF-8 text") from None
+            raise RecordError(
+                f"{place}:byte {error.start}", "not UTF-8", "UTF-8 text", code="STR111"
+            ) from None
         keys = decode_json(data, place, dict[str, msgspec.Raw])
         for key in ("imgHeight", "imgWidth", "objects"):
             if key not in keys:
-                raise RecordError(place, f"no key {key!r}", "imgHeight, imgWidth and objects")
+                raise RecordError(place, f"no key {key!r}", "imgHeight, imgWidth and objects", code="STR104")
         self.size = self._size(keys, place)
         polys = decode_json(bytes(keys["objects"]), f"{place}:objects", list[Poly])
         texts = decode_json(bytes(keys["objects"]), f"{place}:objects", list[msgspec.Raw])

@@ -37,7 +37,7 @@ class FrameFiles:
         try:
             file = inside(self.folder.path, place.partition("/")[2])
         except ValueError as error:
-            raise RecordError(place, str(error)) from None
+            raise RecordError(place, str(error), code="STR108") from None
         if file is None:
             raise RecordError(place, "the file is gone, or is no file", "a readable file")
         return file
@@ -62,6 +62,7 @@ class FrameFiles:
                 f"value {strange[0]} ({counts[strange[0]]} pixels) is in no row of the label table",
                 expected(kind),
                 f"{len(strange)} such values" if len(strange) > 1 else "",
+                code="MSK112",
             )
         return pixels
 
@@ -88,6 +89,7 @@ class FrameFiles:
                     self.place(kind),
                     f"{other[1]} x {other[0]} pixels",
                     f"{width} x {height} as in {self.place(first)}",
+                    code="MSK108",
                 )
         return height, width
 

@@ -66,6 +66,7 @@ from labelkit.model import (
     Image,
     Instance,
     InstanceMap,
+    Layers,
     Mask,
     PixelMap,
     Record,
@@ -76,6 +77,21 @@ from labelkit.pixels import Labels
 Truth: TypeAlias = Literal["png", "polygons"]
 _NO_CELL = Mask.of(Cell(OBJECTS, 0))  # until an object's place in the list is known
 _MANY = 5  # values that disagree in one image; more are summed up
+
+
+def plain_name(frame: Frame) -> str:
+    """The path of a frame's image as the official tools have it."""
+    return f"{frame.split}/{frame.city}/{frame.core}_{IMAGES}.png"
+
+
+def image_name(folder: Folder, frame: Frame) -> str:
+    """The path of a frame's image, which ends as the image does that is there."""
+    name = plain_name(frame)
+    try:
+        file = folder.image(name)
+    except OutsideLinkError as link:  # for its suffix any link is followed: nothing is copied
+        file = link.path
+    return name if file is None else Path(name).with_suffix(file.suffix).as_posix()
 
 
 class FrameReader:
@@ -90,11 +106,11 @@ class FrameReader:
         self.frame = frame
         self.files = FrameFiles(folder, frame)
         self.found = found
-        self.name = f"{frame.split}/{frame.city}/{frame.core}_{IMAGES}.png"
+        self.name = image_name(folder, frame)
+        self.layers: dict[Rule, Layers] = {}  # the polygons as they were painted, by rule
 
     def record(self) -> Record:
         """The frame's record. Raises LabelkitError or ValueError, with the place, where it has none."""
-        self._find_image()
         document = (
             Document(self.files.file("polygons"), self.files.place("polygons"))
             if self.files.has("polygons")
@@ -134,15 +150,6 @@ class FrameReader:
 
     def _tell(self, code: str, what: str, message: str, count: int = 1) -> None:
         self.found.append(Finding(code, f"{self.name}{what}", message, count=count))
-
-    def _find_image(self) -> None:
-        """Let the record's path end as the image does that is there."""
-        try:
-            file = self.folder.image(self.name)
-        except OutsideLinkError as link:  # for its suffix any link is followed: nothing is copied
-            file = link.path
-        if file is not None:
-            self.name = Path(self.name).with_suffix(file.suffix).as_posix()
 
     # --- only PNGs -----------------------------------------------------------------------------------------
 
@@ -222,7 +229,7 @@ class FrameReader:
         parsed = parse_label(poly.label)
         place = f"{self.files.place('polygons')}:objects[{position}]"
         if parsed is None:
-            raise RecordError(place, f"label {poly.label!r}", nearest_labels(poly.label))
+            raise RecordError(place, f"label {poly.label!r}", nearest_labels(poly.label), code="REF105")
         number = len(poly.polygon)
         if number < 3:
             self._tell("ODD003", f":object {position + 1}", f"{number} points; a polygon needs 3")
@@ -233,6 +240,7 @@ class FrameReader:
         self, objects: list[Instance], rings: Sequence[Mask | None], size: tuple[int, int], rule: Rule
     ) -> dict[str, PixelMap]:
         painted, classes = scene_layers([item.category for item in objects], rings, size, rule)
+        self.layers[rule] = painted
         return {
             OBJECTS: InstanceMap(source=painted),
             SEMANTIC: SemanticMap(source=classes, classes=CLASSES),

@@ -91,7 +91,8 @@ def type_by_files(path: Path) -> str | None:
 def frames_of(folder: Path, kind: str) -> tuple[list[Frame], list[str]]:
     """The frames below a folder, sorted, and the files that belong to none (images apart)."""
     found: dict[tuple[str, str, str], set[str]] = {}
-    unread = [file.name for file in folder.iterdir() if file.is_file()]
+    outside = [*folder.iterdir(), *folder.glob("*/*")]  # of the folder of a city
+    unread = [file.relative_to(folder).as_posix() for file in outside if file.is_file()]
     for file in folder.glob("*/*/*"):
         match = _FILE.fullmatch(file.name)
         if match and match["type"] == kind and file.suffix == SUFFIX[match["kind"]]:

@@ -79,6 +79,11 @@ class CityscapesReader:
             )
         return frames
 
+    @property
+    def unread(self) -> list[str]:
+        """The files of the folder that belong to no frame."""
+        return self._files[1]
+
     def parts(self) -> Sequence[Part]:
         """Fifty frames at a time."""
         frames = self.frames
@@ -95,7 +100,7 @@ class CityscapesReader:
         try:
             yield FrameReader(self.folder, self.truth, self.raster, frame, found).record()
         except LabelkitError as error:
-            yield RecordError(error.place, error.found, error.expected, error.advice)
+            yield RecordError(error.place, error.found, error.expected, error.advice, code=error.code)
         except (ValidationError, ValueError, OSError) as error:
             yield RecordError(f"{frame.split}/{frame.city}/{frame.core}", _first_line(error))
         yield from found

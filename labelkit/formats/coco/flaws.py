@@ -76,7 +76,11 @@ IMAGE_TYPES: dict[str, Expected] = {
     "width": (is_side, "a whole number of pixels above 0"),
     "height": (is_side, "a whole number of pixels above 0"),
 }
-CATEGORY_TYPES: dict[str, Expected] = {"id": _ID, "name": (_is_text, "a name")}
+CATEGORY_TYPES: dict[str, Expected] = {
+    "id": _ID,
+    "name": (_is_text, "a name"),
+    "isthing": (lambda value: isinstance(value, int) and value in (0, 1), "0 or 1"),
+}
 ANNOTATION_TYPES: dict[str, Expected] = {
     "id": _ID,
     "image_id": _ID,
@@ -97,3 +101,8 @@ ANNOTATION_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "captions": (("image_id", "caption"), ()),
     "info": ((), ()),
 }
+# Of an entry of segments_info; panopticapi's evaluation needs area and iscrowd, and others the box.
+SEGMENT_TYPES: dict[str, Expected] = {
+    key: ANNOTATION_TYPES[key] for key in ("id", "category_id", "area", "bbox", "iscrowd")
+}
+SEGMENT_KEYS: tuple[tuple[str, ...], tuple[str, ...]] = (("id", "category_id"), ("area", "bbox", "iscrowd"))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,21 +15,28 @@ from numpy.typing import NDArray
 from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
+from labelkit.formats import Parcel
 from labelkit.formats._files import map_bytes, safe_path
-from labelkit.formats._inspect import map_files_of
 from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
 from labelkit.formats.coco.edits import change_edits
 from labelkit.formats.coco.index import Index
+from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.places import Places, root_of
 from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
+from labelkit.formats.coco.raw_panoptic import PanopticImage, panoptic_images, stuff_images
 from labelkit.formats.coco.read import CocoReader
 from labelkit.image_files import ImageFile
 from labelkit.model import Category, Header, Mask, Record
 from labelkit.pixels import Counts, shape_runs
 from labelkit.table import ImageRow, Table
 
+_PER_PARCEL = 50  # PNGs
+_WANTED = "missing for evaluation"  # a flaw that readers do without
+_IN_PLACE = re.compile(
+    r"(?: \(id .*\))?, byte [0-9]+$"
+)  # what a reader says behind the place of an annotation
 _PER_TABLE = 2000  # images whose objects are looked at together
 _RECORD_ROLES = ("panoptic", "stuff", "labels")  # what they say is in records: labels and maps
 
@@ -39,12 +47,14 @@ def inspect(
     """All that a COCO data set is made of, file by file."""
     root = root_of(path)
     documents: list[CocoDocument] = []
+    told: set[str] = set()
     truth = CocoDocument(Index(gt), gt.parent) if gt else None
     for file in json_files(path):
         try:
             index = Index(file)
         except FormatError as error:
             yield error
+            told.add(error.place)
             continue
         document = CocoDocument(index, root, truth)
         if index.is_coco and (roles is None or document.role in roles.split(",")):
@@ -60,11 +70,17 @@ def inspect(
         yield document
         yield from tables(document)
         yield from _image_files(document, places, root, seen)
+        if document.role == "panoptic":
+            yield from _panoptic(document, places, root, told)
+        elif document.role == "stuff":
+            rows = _image_rows(document)
+            yield from stuff_images(document, rows)
+        told.update(_told_by(document))
     yield CocoSet(documents)
     said = sorted({document.role for document in documents}.intersection(_RECORD_ROLES))
     if said:
         has_prefixes = any(document.prefix for document in documents)
-        for item in _records(Source(path, images_dir, gt, ",".join(said)), root):
+        for item in _records(Source(path, images_dir, gt, ",".join(said)), told):
             yield _prefixed(item) if has_prefixes and isinstance(item, Record) else item
 
 
@@ -207,16 +223,55 @@ def _prefixed(record: Record) -> Record:
     return record.model_copy(update={"image": image.model_copy(update={"path": f"{split}/{image.path}"})})
 
 
-def _records(source: Source, root: Path) -> Iterator[object]:
-    """The records of the documents whose labels and maps only records show."""
+def _panoptic(document: CocoDocument, places: Places, root: Path, told: set[str]) -> Iterator[object]:
+    """The annotations of a panoptic document. told: gets those that no record can hold."""
+    images = []
+    for ordinal, image in panoptic_images(document, places, root):
+        if image.errors or image.flaws or not image.has_sound_ids:
+            told.add(f"{document.index.path}:annotations[{ordinal}]")
+        images.append(image)
+    for start in range(0, len(images), _PER_PARCEL):
+        yield Parcel(_panoptic_items, (images[start : start + _PER_PARCEL],))
+
+
+def _panoptic_items(images: Sequence[PanopticImage]) -> Iterator[object]:
+    for image in images:
+        yield image
+        yield from image.errors
+        if image.png is not None:
+            yield image.png
+
+
+def _told_by(document: CocoDocument) -> Iterator[str]:
+    """The entries of a document of which rules tell already why no record can hold them."""
+    columns = document.columns
+    wrong = {(name, ordinal) for name, ordinal, flaw in document.flaws if flaw.kind != _WANTED}
+    wrong |= {("annotations", ordinal) for ordinal, _ in (*columns.classless, *columns.orphans)}
+    for name, entries in (
+        ("images", [(entry.ordinal, entry.id, entry.file_name) for entry in document.images]),
+        ("categories", [(entry.ordinal, entry.id, entry.name) for entry in document.categories]),
+    ):
+        ids: set[object] = set()
+        texts: set[object] = set()
+        for ordinal, id_, text in entries:
+            if (is_key(id_) and id_ in ids) or text in texts or text == "":
+                wrong.add((name, ordinal))
+            ids.add(id_ if is_key(id_) else None)
+            texts.add(text)
+    for name, ordinal in sorted(wrong):
+        yield f"{document.index.path}:{name}[{ordinal}]"
+
+
+def _records(source: Source, told: Collection[str]) -> Iterator[object]:
+    """The records of the documents whose labels and maps only records show. told: places of known errors."""
     try:
         reader = CocoReader(source)
     except FormatError as error:
-        yield error
+        if error.place not in told:
+            yield error
         return
     for part in reader.parts():
         for item in reader.read(part):
-            if isinstance(item, Record | LabelkitError):
+            is_told = isinstance(item, LabelkitError) and _IN_PLACE.split(item.place)[0] in told
+            if isinstance(item, Record | LabelkitError) and not is_told:
                 yield item
-            if isinstance(item, Record):
-                yield from map_files_of(item, root)

@@ -7,7 +7,7 @@ of a document; only annotations that are not as nearly all are, are looked at ke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -21,7 +21,7 @@ from labelkit.formats.coco.columns import NOWHERE, Columns, Placed, columns_of, 
 from labelkit.formats.coco.documents import recognise
 from labelkit.formats.coco.flaws import CATEGORY_TYPES, IMAGE_TYPES, Expected, Flaw, flaws_of, is_side
 from labelkit.formats.coco.index import LISTS, Index
-from labelkit.formats.coco.mends import mended, removed
+from labelkit.formats.coco.mends import mended, removed, without_mark
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.repeats import colons, is_plain
 from labelkit.model import Mask
@@ -70,6 +70,7 @@ class CocoDocument(RawDocument):
 
     def __init__(self, index: Index, root: Path, truth: CocoDocument | None = None) -> None:
         document = recognise(index, root)
+        self.native = document
         self.index = index
         self.name = document.name
         self.role = document.role
@@ -111,9 +112,9 @@ class CocoDocument(RawDocument):
     @cached_property
     def categories(self) -> list[CocoCategory]:
         """The categories."""
-        entries = []
+        entries, wanted = [], ("isthing",) if self.role == "panoptic" else ()
         for ordinal, raw in enumerate(self.index.categories):
-            said = self._said("categories", ordinal, raw, CATEGORY_TYPES, ("id", "name"))
+            said = self._said("categories", ordinal, raw, CATEGORY_TYPES, ("id", "name"), wanted)
             if said is not None:
                 name = said.get("name")
                 entries.append(CocoCategory(ordinal, said.get("id"), name if isinstance(name, str) else None))
@@ -161,6 +162,9 @@ class CocoDocument(RawDocument):
                 yield Told(place, f"the key {key!r} twice; expected keys once each")
         elif kind == "repeated image":
             yield from self._repeated_images()
+        elif kind == "byte order mark" and self.starts_with_bom:
+            where = Location(self.name, offset=0)
+            yield Told(where, "a byte order mark; expected none", without_mark(self))
         elif kind == "unknown category":
             for ordinal, key in self.columns.classless:
                 text = f"category_id {brief(key)}; expected the id of a category"
@@ -215,6 +219,10 @@ class CocoDocument(RawDocument):
             id=_id(columns.ids[ordinal]),
             box=None if x != x else (x, y, w, h),
         )
+
+    def at_inside(self, ordinal: int, key: str, raw: msgspec.Raw) -> Location:
+        """Where a piece of an annotation stands."""
+        return replace(self.at(ordinal, key), offset=self.index.offset(raw))
 
     def at_image(self, entry: CocoImage, key: str = "") -> Location:
         """Where an image's entry stands, or one of its keys."""
