@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def test_no_rule_fails_on_anything(items: list[Record], others: list[Record]) ->
                 assert isinstance(fault.where, int)
                 assert 0 <= fault.where < len(table)
                 assert fault.message
+                assert pickle.loads(pickle.dumps(fault)) == fault
 
 
 @EXAMPLES
@@ -103,6 +105,13 @@ def test_what_is_found_in_an_image_does_not_depend_on_the_others(record: Record,
         here = [(each.where, each.message) for each in found(rule, alone)]
         there = [(each.where - before, each.message) for each in found(rule, among)]
         assert [each for each in there if 0 <= each[0] < len(alone)] == here
+
+
+def test_a_rule_takes_the_place_of_rules_that_there_are() -> None:
+    superseded = {code: rule.supersedes for code, rule in rules().items() if rule.supersedes}
+    assert {"CNV101", "CNV102", "CNV105"} <= superseded.keys()
+    for code, others in superseded.items():
+        assert set(others) <= rules().keys() - {code}
 
 
 def mended(record: Record, position: int, fix: Fix) -> Record:
