@@ -279,6 +279,26 @@ def test_specks_are_the_small_parts_beside_a_large_one(seed: int, dense: float) 
     assert (specks.y, specks.x) in corners
 
 
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), dense=st.sampled_from([0.05, 0.2, 0.5, 0.9]), limit=st.integers(1, 5))
+def test_a_part_of_few_pixels_has_a_short_run_apart(seed: int, dense: float, limit: int) -> None:
+    blocks = np.random.default_rng(seed).random((5, 6)) < dense
+    shape = np.kron(blocks, np.ones((1 + seed % 3, 1 + seed % 2), dtype=bool))
+    counts = rle.encode_mask(shape)
+    if any(len(part) < limit for part in flooded(shape)):
+        assert rle.has_short_run_apart(counts, shape.shape[0], limit)
+    if not shape.any() or limit == 1:
+        assert not rle.has_short_run_apart(counts, shape.shape[0], limit)
+
+
+def test_a_smooth_mask_has_no_short_run_apart() -> None:
+    y, x = np.mgrid[:60, :80]
+    shape = (x - 40) ** 2 + (y - 30) ** 2 < 400
+    assert not rle.has_short_run_apart(rle.encode_mask(shape), 60, 4)
+    shape[0, 0] = shape[59, 1] = True  # one above and one below the ends of neighbouring columns
+    assert rle.has_short_run_apart(rle.encode_mask(shape), 60, 4)
+
+
 def test_official_boxes_and_areas_are_those_of_the_columns(corpus: Path) -> None:
     path = corpus / "coco-val2014-100" / "instances_val2014_100.json"
     polygons, shapeless = 0, 0
