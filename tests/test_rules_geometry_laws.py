@@ -107,6 +107,15 @@ def test_what_is_found_in_an_image_does_not_depend_on_the_others(record: Record,
         assert [each for each in there if 0 <= each[0] < len(alone)] == here
 
 
+def test_an_area_that_two_formulas_agree_on_is_told_once() -> None:
+    square = Mask.of(Polygons([[[1.0, 1, 9, 1, 9, 9, 1, 9]]]))
+    item = Instance(category="car", mask=square)
+    record = Record(image=Image(path="a.jpg", width=12, height=10), objects=(item,))
+    messages = [fault.message for table in tables([record]) for fault in found(rules()["GEO112"], table)]
+    expected = "expected 64 (of its polygon)"
+    assert messages == [f"area 0; {expected}", f"area 7.5; {expected}", f"area 1e+300; {expected}"]
+
+
 def test_a_rule_takes_the_place_of_rules_that_there_are() -> None:
     superseded = {code: rule.supersedes for code, rule in rules().items() if rule.supersedes}
     assert {"CNV101", "CNV102", "CNV105"} <= superseded.keys()
