@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,7 @@ def test_no_rule_fails_on_anything(items: list[Record], others: list[Record]) ->
                 assert isinstance(fault.where, int)
                 assert 0 <= fault.where < len(table)
                 assert fault.message
+                assert pickle.loads(pickle.dumps(fault)) == fault
 
 
 @EXAMPLES
@@ -103,6 +105,22 @@ def test_what_is_found_in_an_image_does_not_depend_on_the_others(record: Record,
         here = [(each.where, each.message) for each in found(rule, alone)]
         there = [(each.where - before, each.message) for each in found(rule, among)]
         assert [each for each in there if 0 <= each[0] < len(alone)] == here
+
+
+def test_an_area_that_two_formulas_agree_on_is_told_once() -> None:
+    square = Mask.of(Polygons([[[1.0, 1, 9, 1, 9, 9, 1, 9]]]))
+    item = Instance(category="car", mask=square)
+    record = Record(image=Image(path="a.jpg", width=12, height=10), objects=(item,))
+    messages = [fault.message for table in tables([record]) for fault in found(rules()["GEO112"], table)]
+    expected = "expected 64 (of its polygon)"
+    assert messages == [f"area 0; {expected}", f"area 7.5; {expected}", f"area 1e+300; {expected}"]
+
+
+def test_a_rule_takes_the_place_of_rules_that_there_are() -> None:
+    superseded = {code: rule.supersedes for code, rule in rules().items() if rule.supersedes}
+    assert {"CNV101", "CNV102", "CNV105"} <= superseded.keys()
+    for code, others in superseded.items():
+        assert set(others) <= rules().keys() - {code}
 
 
 def mended(record: Record, position: int, fix: Fix) -> Record:
@@ -268,6 +286,26 @@ def test_specks_are_the_small_parts_beside_a_large_one(seed: int, dense: float) 
     )
     corners = [tuple(map(min, zip(*part, strict=True))) for part in small]
     assert (specks.y, specks.x) in corners
+
+
+@EXAMPLES
+@given(seed=st.integers(0, 10_000), dense=st.sampled_from([0.05, 0.2, 0.5, 0.9]), limit=st.integers(1, 5))
+def test_a_part_of_few_pixels_has_a_short_run_apart(seed: int, dense: float, limit: int) -> None:
+    blocks = np.random.default_rng(seed).random((5, 6)) < dense
+    shape = np.kron(blocks, np.ones((1 + seed % 3, 1 + seed % 2), dtype=bool))
+    counts = rle.encode_mask(shape)
+    if any(len(part) < limit for part in flooded(shape)):
+        assert rle.has_short_run_apart(counts, shape.shape[0], limit)
+    if not shape.any() or limit == 1:
+        assert not rle.has_short_run_apart(counts, shape.shape[0], limit)
+
+
+def test_a_smooth_mask_has_no_short_run_apart() -> None:
+    y, x = np.mgrid[:60, :80]
+    shape = (x - 40) ** 2 + (y - 30) ** 2 < 400
+    assert not rle.has_short_run_apart(rle.encode_mask(shape), 60, 4)
+    shape[0, 0] = shape[59, 1] = True  # one above and one below the ends of neighbouring columns
+    assert rle.has_short_run_apart(rle.encode_mask(shape), 60, 4)
 
 
 def test_official_boxes_and_areas_are_those_of_the_columns(corpus: Path) -> None:

@@ -159,6 +159,30 @@ def window(counts: Counts, height: int) -> tuple[Mask, int, int]:
     return columns[y : y + h], x, y
 
 
+def has_short_run_apart(counts: Counts, height: int, limit: float) -> bool:
+    """Whether some column has a run of set pixels shorter than a limit that touches no run as long as that.
+
+    A part of fewer pixels than the limit is made of such runs: without one no pixels need to be decoded. Runs
+    touch that are in columns beside one another, at a corner too.
+    """
+    starts, stops = runs_of_ones(counts)
+    first, last = starts // height, (stops - 1) // height
+    times = last - first + 1
+    column = np.repeat(first, times) + np.arange(times.sum()) - np.repeat(np.cumsum(times) - times, times)
+    starts = np.maximum(np.repeat(starts, times), column * height)  # what goes round a column's foot is two
+    stops = np.minimum(np.repeat(stops, times), (column + 1) * height)
+    is_short = stops - starts < limit
+    alone = np.flatnonzero(is_short)
+    low, high = starts[~is_short], np.append(stops[~is_short], counts.sum() + 2 * height)
+    low = np.append(low, high[-1] - 1)
+    for step in (-1, 1):
+        beside = column[alone] + step
+        top = np.maximum(starts[alone] + step * height - 1, beside * height)
+        bottom = np.minimum(stops[alone] + step * height + 1, (beside + 1) * height)
+        alone = alone[low[np.searchsorted(high, top, side="right")] >= bottom]
+    return bool(alone.size)
+
+
 def union(masks: Sequence[Counts]) -> Counts:
     """Pixels set in any of some masks of one size.
 

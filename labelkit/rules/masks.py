@@ -148,6 +148,8 @@ def specks_of(table: Table, row: int, smallest: float = 4, times: float = 100) -
     runs, (width, height) = table.pixels(row), table.size[row].tolist()
     if runs is None or rle.area(runs) < smallest * times or runs.sum() != width * height:
         return None
+    if not rle.has_short_run_apart(runs, int(height), smallest):
+        return None
     shape, left, top = rle.window(runs, int(height))
     parts = trace.components(shape)
     sizes = [rle.area(part) for part in parts]

@@ -140,7 +140,8 @@ def area_differs(table: Table, *, tolerance: float = 0.05, crowds: float = 0.2) 
         box = box_area(table, row)
         is_box = box is not None and abs(area - box) <= 1 + 0.001 * box
         looks = ", which is width times height of its box" if is_box else ""
-        expected = " or ".join(f"{value:g} ({_WORDS[name]})" for name, value in known.items())
+        words = {f"{value:g}": _WORDS[name] for name, value in reversed(known.items())}
+        expected = " or ".join(f"{value} ({words[value]})" for value in reversed(words))
         yield Fault(row, f"area {area:g}{looks}; expected {expected}", fix=_recomputed(table, row))
 
 
