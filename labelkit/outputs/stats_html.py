@@ -6,7 +6,7 @@ from typing import TextIO
 
 import numpy as np
 
-from labelkit.outputs.page import Section, cards, figures, folded, number, page, plural, table, text
+from labelkit.outputs.page import Section, cards, compact, figures, folded, number, page, plural, table, text
 from labelkit.outputs.plots import bars, histogram, matrix
 from labelkit.statistics import QUANTILES, Spread, Statistics
 
@@ -36,8 +36,8 @@ def _lead(statistics: Statistics) -> str:
         ("objects", number(whole.objects)),
         ("classes used", f"{number(used)} of {number(len(statistics.classes))}"),
     ]
-    if statistics.has_pixels:
-        items += [("pixels in masks", number(whole.mask_pixels)), ("in maps", number(whole.map_pixels))]
+    pixels = ("pixels in masks", whole.mask_pixels), ("pixels in maps", whole.map_pixels)
+    items += [(label, compact(count)) for label, count in pixels if count]
     notes = [f"Format: {statistics.format}."]
     if statistics.chosen:
         notes.append(f"Splits: {', '.join(statistics.chosen)} only.")
