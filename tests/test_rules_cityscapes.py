@@ -194,6 +194,10 @@ SEEDS: dict[str, tuple[Callable[[Path], None], str, str | None, str]] = {
         text(lambda data: data.replace(b'"label"', b'"label": "bus",\n"label"', 1)),
         "STR102", "objects[0].label", "'label' twice",
     ),
+    "spaced key twice": (
+        text(lambda data: data.replace(b'"label"', b'"label" : "bus",\n"label"', 1)),
+        "STR102", "objects[0].label", "'label' twice",
+    ),
     "list twice": (
         text(lambda data: data.replace(b'"imgHeight"', b'"objects": [],\n"imgHeight"', 1)),
         "STR102", "objects", "'objects' twice",

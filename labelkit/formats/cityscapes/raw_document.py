@@ -27,7 +27,7 @@ from labelkit.formats.cityscapes.table import nearest_labels, parse_label
 from labelkit.pixels import refuse_huge
 
 _HUGE = 1e300
-_COLON = b'":'
+_COLON = re.compile(rb'"\s*:')
 _STRANGE = re.compile(rb"[:,\[]\s*(-?(?:NaN|Infinity))")
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _SIDES = ("imgHeight", "imgWidth")
@@ -283,11 +283,11 @@ class RawPolygons(RawDocument):
     def _repeated_keys(self) -> Iterator[tuple[Location, str]]:
         """Every key that stands twice in one object, where it stands; decoders keep the last of the two.
 
-        Counting ``":`` tells files without such keys from the few that must be looked at closely.
+        Counting colons after quotes tells files without such keys from the few that must be looked at.
         """
         objects = [msgspec.json.decode(item.raw, type=dict[str, msgspec.Raw]) for item in self.objects]
         keys = len(self._top) + sum(map(len, objects))
-        if self.data.count(_COLON) == keys:
+        if len(_COLON.findall(self.data)) == keys:
             return
         for key in _twice(self.data, only_outermost=True):
             yield self._at(key, self._top[key]), key
