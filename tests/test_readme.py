@@ -57,20 +57,22 @@ def test_the_tour_prints_what_the_readme_shows(tmp_path: Path) -> None:
         assert match[1] == "\n".join(printed), "mend it with LABELKIT_WRITE=1 pytest tests/test_readme.py"
 
 
-def test_the_defects_that_the_readme_shows_are_found(tmp_path: Path) -> None:
+def test_the_defects_that_the_readme_shows_are_found_and_mended(tmp_path: Path) -> None:
     said = clean()
     said["annotations"][0]["bbox"] = [2, 3, 0, 10]
     said["annotations"].append({**said["annotations"][2], "id": 4})
-    path = written(tmp_path, said)
-    done = subprocess.run(
-        [sys.executable, "-m", "labelkit", "validate", path.name],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    written(tmp_path, said)
     text = README.read_text("utf-8")
-    match = re.search(r"    \$ labelkit validate instances_val.json\n((?:    .*\n)+)", text)
-    assert match
-    shown = "".join(f"    {line}\n" for line in done.stdout.splitlines())
+    blocks = re.findall(r"(    \$ (labelkit validate instances_val.json.*)\n(?:    .*\n)*)", text)
+    assert [command.partition("json")[2] for _, command in blocks] == ["", " --fix", " --diff --unsafe-fixes"]
+    made = text
+    for block, command in blocks:
+        done = subprocess.run(
+            [sys.executable, "-m", *shlex.split(command)],
+            cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120,
+        )  # fmt: skip
+        shown = [f"    {line}".rstrip() for line in done.stdout.splitlines()]
+        made = made.replace(block, "\n".join([f"    $ {command}", *shown]) + "\n")
     if os.environ.get("LABELKIT_WRITE"):
-        README.write_text(text.replace(match[1], shown), "utf-8")
-    else:
-        assert match[1] == shown, "mend it with LABELKIT_WRITE=1 pytest tests/test_readme.py"
+        README.write_text(made, "utf-8")
+    assert README.read_text("utf-8") == made, "mend it with LABELKIT_WRITE=1 pytest tests/test_readme.py"

@@ -9,9 +9,10 @@ from typing import TextIO
 
 from labelkit.changes import Edit
 from labelkit.formats._files import map_bytes
+from labelkit.formats._inspect import relative
 from labelkit.mending import Plan, edited, replaced
 
-_LONGEST = 2000  # bytes of a line that a person can still read
+_LONGEST = 300  # characters of a line that a person can still compare
 _LARGEST = 1 << 24  # bytes of a file that is compared line by line
 _AROUND = 60  # bytes shown on both sides of a change in a long line
 
@@ -19,7 +20,7 @@ _AROUND = 60  # bytes shown on both sides of a change in a long line
 def write(plan: Plan, root: Path, stream: TextIO) -> None:
     """The changes of every file, in the order in which fixes came to it."""
     for file, edits in plan.edits.items():
-        name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+        name = relative(file, root if root.is_dir() else root.parent)
         for line in _lines(file, name, edits):
             stream.write(line + "\n")
 
