@@ -172,6 +172,8 @@ class Survey:
 
         Image path → the file, which is one of the strangers.
         """
+        if not self.strangers:
+            return {}
         splits = {split for row in self.images for split in row.splits}
         lying: dict[str, list[str]] = defaultdict(list)
         for name in self.strangers:

@@ -15,6 +15,7 @@ from labelkit.rules.boxes import sane_boxes
 from labelkit.table import Table
 
 _AT_ONCE = 1_000_000
+_ODD = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, which spreads bits
 _ROUNDING = 1e-3  # pixels that a key of image and place may be off; who asks compares the boxes themselves
 _REMOVE_COPY = Fix("remove the copy", Remove(), is_safe=True)
 _REMOVE_SECOND = Fix("remove the second of the two", Remove(), is_safe=False)
@@ -75,8 +76,9 @@ def copies(table: Table) -> dict[int, int]:
 
 def _same_boxes(table: Table) -> Iterator[list[int]]:
     """Groups of rows that have one image, one class and one box, in order."""
-    keys = np.column_stack([table.image, _class_numbers(table), table.box])
-    order = np.lexsort(keys.T[::-1])
+    keys = np.column_stack([table.image, table.coded.codes, table.box]) + 0.0  # -0.0 becomes 0.0
+    rows = _repeated(keys)
+    order = rows[np.lexsort(keys[rows].T[::-1])]
     again = (keys[order][1:] == keys[order][:-1]).all(axis=1)  # NaN equals nothing
     starts = np.flatnonzero(again & ~np.append(False, again[:-1]))
     stops = np.flatnonzero(again & ~np.append(again[1:], False)) + 2
@@ -93,9 +95,13 @@ def _same_masks(table: Table) -> Iterator[list[int]]:
     yield from (rows for rows in groups.values() if len(rows) > 1)
 
 
-def _class_numbers(table: Table) -> Ints:
-    names = {name: code for code, name in enumerate(dict.fromkeys(table.category))}
-    return np.array([names[name] for name in table.category], dtype=np.int64)
+def _repeated(keys: Floats) -> Ints:
+    """The rows (of (N, K) numbers) that may be another's equal, by a hash: few need a closer look."""
+    weights = _ODD ** np.arange(1, keys.shape[1] + 1, dtype=np.uint64)
+    hashes = (keys.view(np.uint64) * weights).sum(axis=1)
+    order = np.argsort(hashes, kind="stable")
+    same = np.concatenate(([False], hashes[order][1:] == hashes[order][:-1], [False]))
+    return np.sort(order[same[1:] | same[:-1]] if len(order) else order)
 
 
 def _same_places(
@@ -103,7 +109,7 @@ def _same_places(
 ) -> Iterator[tuple[int, int, float]]:
     """Rows nearly where an earlier row is, with the first such row and their overlap. Copies are left out."""
     boxes = _places(table)
-    classes = _class_numbers(table)
+    classes = table.coded.codes
     is_known = np.array([name is not None for name in table.category], dtype=bool) & ~table.crowd
     boxes = np.where(is_known[:, None], boxes, np.nan)
     first, second, overlap = near_pairs(table.image, boxes, min(limit, mask_limit))

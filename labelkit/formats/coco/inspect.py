@@ -75,7 +75,8 @@ def inspect(
         elif document.role == "stuff":
             rows = _image_rows(document)
             yield from stuff_images(document, rows)
-        told.update(_told_by(document))
+        if document.role in _RECORD_ROLES:
+            told.update(_told_by(document))
     yield CocoSet(documents)
     said = sorted({document.role for document in documents}.intersection(_RECORD_ROLES))
     if said:
