@@ -30,7 +30,7 @@ from labelkit.formats.coco.read import CocoReader
 from labelkit.image_files import ImageFile
 from labelkit.model import Category, Header, Mask, Record
 from labelkit.pixels import Counts, shape_runs
-from labelkit.table import ImageRow, Table
+from labelkit.table import ImageRow, Names, Table
 
 _PER_PARCEL = 50  # PNGs
 _WANTED = "missing for evaluation"  # a flaw that readers do without
@@ -91,7 +91,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
     if truth is None:
         return
     columns = document.columns
-    names = [entry.name for entry in truth.categories] + [None]  # the last is what NOWHERE finds
+    names = Names.of([*(entry.name for entry in truth.categories), None])  # the last is what NOWHERE finds
     owner = np.frombuffer(columns.image, dtype=np.int64)
     order = np.argsort(owner, kind="stable")
     if document.role not in OBJECT_ROLES:
@@ -109,7 +109,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
         yield Table(
             images=part,
             image=image,
-            category=[names[position] for position in category[chosen].tolist()],
+            category=Names(names.names, names.codes[category[chosen]]),
             box=box[chosen],
             area=area[chosen],
             crowd=crowd[chosen],
