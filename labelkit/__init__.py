@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     )
     from labelkit.findings import Finding
     from labelkit.loss import fit, fit_header
+    from labelkit.mending import Mended, mend
     from labelkit.model import (
         BoundingBox,
         Box,
@@ -60,6 +61,7 @@ __all__ = [
     "LabelkitError",
     "LossError",
     "Mask",
+    "Mended",
     "Polygons",
     "Record",
     "RecordError",
@@ -71,12 +73,23 @@ __all__ = [
     "convert",
     "fit",
     "fit_header",
+    "mend",
     "open_dataset",
     "same",
     "validate",
 ]
 
-_HOMES = ("model", "errors", "findings", "visible", "loss", "dataset", "pipeline", "validation")
+_HOMES = (
+    "model",
+    "errors",
+    "findings",
+    "visible",
+    "loss",
+    "dataset",
+    "pipeline",
+    "validation",
+    "mending",
+)
 
 
 def __getattr__(name: str) -> Any:

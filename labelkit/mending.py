@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from bisect import bisect_left, insort
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +54,7 @@ def plan(validation: Validation, *, unsafe: bool) -> Plan:
     made; the other waits. Two that say the same are both done.
     """
     made = Plan()
+    taken: dict[Path, _Taken] = defaultdict(_Taken)
     for position, fix in validation.fixes.items():
         if not (fix.is_safe or unsafe):
             continue
@@ -59,13 +62,12 @@ def plan(validation: Validation, *, unsafe: bool) -> Plan:
         edits = tuple(fix.change())
         if not edits:
             continue
-        if all(edit in made.edits.get(edit.file, ()) for edit in edits):
-            pass  # another finding's fix does this too
-        elif any(_touch(edit, other) for edit in edits for other in made.edits.get(edit.file, ())):
-            made.waiting += 1
-            continue
-        else:
+        if not all(taken[edit.file].has(edit) for edit in edits):  # else another finding's fix does this too
+            if not all(taken[edit.file].is_free(edit) for edit in edits):
+                made.waiting += 1
+                continue
             for edit in edits:
+                taken[edit.file].add(edit)
                 made.edits.setdefault(edit.file, []).append(edit)
         made.fixes.append(Mended(validation.findings[position], fix.summary, fix.is_safe))
     return made
@@ -78,14 +80,15 @@ def mend(validated: Callable[[], Validation], *, unsafe: bool) -> tuple[Validati
     Raises DestinationError: a file cannot be written; the round in which it was is undone.
     """
     done: list[Mended] = []
+    validation = validated()
     for _ in range(_ROUNDS):
-        validation = validated()
-        next_plan = plan(validation, unsafe=unsafe)
-        if not next_plan.fixes:
+        made = plan(validation, unsafe=unsafe)
+        if not made.fixes:
             break
-        apply(next_plan, validation.source)
-        done += next_plan.fixes
-    return validated(), done
+        apply(made, validation.source)
+        done += made.fixes
+        validation = validated()
+    return validation, done
 
 
 def apply(made: Plan, root: Path) -> None:
@@ -141,12 +144,28 @@ def replaced(data: memoryview, edits: Sequence[Edit]) -> list[tuple[int, int, by
 # --- edits -------------------------------------------------------------------------------------------------
 
 
-def _touch(edit: Edit, other: Edit) -> bool:
-    """Whether two edits of a file change the same bytes, or both put something at the same place."""
-    if edit.start == other.start:
-        return True
-    first, second = sorted((edit, other), key=lambda each: each.start)
-    return first.stop is None or second.start < first.stop
+class _Taken:
+    """The edits of a file that go together: no two of the same bytes, nor at the same place."""
+
+    def __init__(self) -> None:
+        self._starts: list[int] = []  # in order
+        self._edits: dict[int, Edit] = {}  # by their starts
+
+    def has(self, edit: Edit) -> bool:
+        return self._edits.get(edit.start) == edit
+
+    def is_free(self, edit: Edit) -> bool:
+        """Whether an edit goes together with all there are."""
+        place = bisect_left(self._starts, edit.start)
+        before = self._edits[self._starts[place - 1]].stop if place else 0
+        after = self._starts[place] if place < len(self._starts) else None
+        if before is None or before > edit.start or after == edit.start:
+            return False
+        return after is None or (edit.stop is not None and edit.stop <= after)
+
+    def add(self, edit: Edit) -> None:
+        insort(self._starts, edit.start)
+        self._edits[edit.start] = edit
 
 
 def _is_next(data: memoryview, element: Edit, other: Edit) -> bool:
