@@ -28,7 +28,7 @@ from labelkit.outputs import json as as_json
 from labelkit.outputs.page import text
 from labelkit.outputs.set_plots import coverage, set_plots
 from labelkit.outputs.words import visible
-from labelkit.survey import Survey, SurveyBuilder
+from labelkit.survey import Survey, SurveyBuilder, file_facts
 from labelkit.table import ImageRow, Table, no_pixels
 from labelkit.validation import validate
 
@@ -41,7 +41,7 @@ def survey(
 ) -> Survey:
     """A data set of one image with some boxes, and perhaps its file."""
     rows = [ImageRow("a.jpg", *size)]
-    builder = SurveyBuilder()
+    builder = SurveyBuilder(lambda record: False)
     builder.add_table(
         Table(
             images=rows,
@@ -56,7 +56,8 @@ def survey(
         )
     )
     if file:
-        builder.add_file(ImageFile(rows[0], file, file.name), is_open=True)
+        image = ImageFile(rows[0], file, file.name)
+        builder.add_file(image, file_facts(image))
     return builder.finish(Path("set"), "coco", Header())
 
 
@@ -94,7 +95,7 @@ def test_every_finding_is_in_the_page_with_its_place_and_help(tmp_path: Path) ->
         assert finding.at is not None
         assert visible(finding.message) in opened.said
         assert visible(finding.at.image or "") in opened.said
-    assert "ü, a%b.json:66:3" in opened.said
+    assert "ü, a%b.json:84:3" in opened.said
     assert "It matches nothing in evaluation" in opened.said
     assert opened.count("li") == len(done.findings)
     assert text("</script><b>dog") in document
@@ -134,7 +135,7 @@ def test_pictures_stop_where_the_page_would_be_too_big(tmp_path: Path) -> None:
 
 
 def test_a_page_of_clean_data_says_none() -> None:
-    opened = Opened(written_as(html, validate(SAMPLE / "coco", ignore=["SPL104"])))
+    opened = Opened(written_as(html, validate(SAMPLE / "coco", ignore=["SPL104", "STA103"])))
     assert "findingsNone" in opened.said
     assert "Findings" not in opened.said
 
@@ -218,8 +219,7 @@ def test_findings_have_the_outline_of_their_object_where_someone_asks(tmp_path: 
     assert [each.at.outline for each in plain if each.at] == [(), (), ()]
     ring, column, none = (each.at.outline for each in drawn if each.at)
     assert ring == ((2, 3, 12, 3, 12, 13, 2, 13),)
-    # 50 pixels from the 100th down the columns: 20 of the third and 30 of the fourth
-    assert column == ((3, 0, 4, 0, 4, 30, 3, 30, 3, 40, 2, 40, 2, 20, 3, 20),)
+    assert column == ((2, 20, 12, 20, 12, 30, 2, 30),)  # the edges of its pixels
     assert none == ()
     assert '"outline"' not in written_as(as_json, validate(path, select=["GEO102"], outlines=2))
     masks = [each.at for each in validate(path, select=["GEO102"], outlines=9).findings if each.at]
