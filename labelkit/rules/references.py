@@ -160,10 +160,16 @@ def colliding_names(survey: Survey) -> Faults:
                     yield Fault(Location(path, image=path), f"differs from {first!r} by {what} only")
 
 
+def _without_suffix(path: str) -> str:
+    """As splitext, which takes four times as long: some sets have a million names."""
+    stem, dot, suffix = path.rpartition(".")
+    return stem if dot and "/" not in suffix and stem.rpartition("/")[2].strip(".") else path
+
+
 _WAYS: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("case", str.casefold),
-    ("its Unicode form", lambda path: unicodedata.normalize("NFC", path)),
-    ("its suffix", lambda path: splitext(path)[0]),
+    ("its Unicode form", lambda path: path if path.isascii() else unicodedata.normalize("NFC", path)),
+    ("its suffix", _without_suffix),
 )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any, Literal
 
 import msgspec
@@ -144,14 +144,10 @@ def columns_of(
         columns.crowd.extend([item.iscrowd for item in items])
         shapes = [bytes(item.segmentation) for item in items]
         columns.has_shape.extend([shape not in _NO_RINGS for shape in shapes])
-        columns.colons += sum(map(colons_of, filter(_is_object, shapes)))
+        columns.colons += sum(colons_of(shape) for shape in shapes if shape[:1] == b"{")
     columns.colons += len(_Usual.__struct_fields__) * len(annotations)
     _note_ids(columns)
     return columns
-
-
-def _is_object(text: bytes) -> bool:
-    return text[:1] == b"{"
 
 
 def segmentation_of(raw: msgspec.Raw | memoryview) -> msgspec.Raw:
@@ -222,7 +218,7 @@ def _places(
     if positions is None:
         return [NOWHERE] * len(keys)
     try:
-        found = [positions.get(key, NOWHERE) for key in keys]
+        found = list(map(positions.get, keys, repeat(NOWHERE)))
     except TypeError:  # a list or an object as an id
         found = [positions.get(key, NOWHERE) if is_key(key) else NOWHERE for key in keys]
     if NOWHERE in found:
@@ -235,6 +231,9 @@ def _places(
 
 
 def _note_ids(columns: Columns) -> None:
+    if not columns.unusual and len(distinct := set(columns.ids)) == len(columns.ids):  # all of them numbers
+        columns.zero += [columns.ids.index(0)] if 0 in distinct else []
+        return
     seen: set[Any] = set()
     for ordinal, key in enumerate(columns.ids):
         if type(key) is not int and not is_key(key):

@@ -38,8 +38,8 @@ class Places:
             self._beside = list(dict.fromkeys(document.parent for document in documents))
             if path.is_file():
                 self._beside.append(self.root.parent / "images")
-        self._folders: dict[str | None, list[Path]] = {}
-        self._listings: dict[str, frozenset[str]] = {}
+        self._folders: dict[str | None, list[tuple[Path, str]]] = {}
+        self._listings: dict[tuple[str, str], frozenset[str]] = {}
 
     def find(self, path: str, splits: Sequence[str | None], prefix: str | None = None) -> Path | None:
         """Where an image lies. Raises ValueError where a link leads out of its folder."""
@@ -48,29 +48,30 @@ class Places:
             names = [path[len(prefix) + 1 :], path]
         for name in names:
             for split in splits:
-                for folder in self._of_split(split):
-                    if self._lists(folder, name) and (found := image_inside(folder, name, self.images_dir)):
+                for folder, text in self._of_split(split):
+                    if self._lists(text, name) and (found := image_inside(folder, name, self.images_dir)):
                         return found
         return None
 
-    def _lists(self, folder: Path, name: str) -> bool:
+    def _lists(self, folder: str, name: str) -> bool:
         """Whether a folder has an entry of that name. It is listed once, not asked for each image.
 
         Where a file system takes other letters for the same name, the annotation must still say the file's.
         """
         below, _, last = name.rpartition("/")
-        place = f"{folder}/{below}"
+        place = folder, below
         if place not in self._listings:
             try:
-                with os.scandir(place) as entries:
+                with os.scandir(f"{folder}/{below}") as entries:
                     self._listings[place] = frozenset(entry.name for entry in entries)
             except OSError:
                 self._listings[place] = frozenset()
         return last in self._listings[place]
 
-    def _of_split(self, split: str | None) -> list[Path]:
+    def _of_split(self, split: str | None) -> list[tuple[Path, str]]:
         if split not in self._folders:
-            self._folders[split] = [folder for folder in self._possible(split) if folder.is_dir()]
+            folders = dict.fromkeys(folder for folder in self._possible(split) if folder.is_dir())
+            self._folders[split] = [(folder, str(folder)) for folder in folders]
         return self._folders[split]
 
     def _possible(self, split: str | None) -> Iterator[Path]:

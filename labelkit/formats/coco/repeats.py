@@ -22,7 +22,10 @@ def colons(data: memoryview, start: int, stop: int) -> int:
 
 def is_plain(data: bytes) -> bool:
     """Whether no key stands twice in an object, nor in those inside of it. What is no object is plain."""
-    return data[:1] != b"{" or data.count(b":") == colons_of(data)
+    if data[:1] != b"{":
+        return True
+    found = data.count(b":")
+    return found == len(_raws_decoder.decode(data)) or found == colons_of(data)
 
 
 def colons_of(value: bytes) -> int:
