@@ -19,8 +19,6 @@ from labelkit.formats.voc.read import VocReader, inside_folder
 from labelkit.formats.voc.sets import Line
 from labelkit.table import ImageRow
 
-Corners = tuple[float, float, float, float]
-
 
 @dataclass
 class Implied:
