@@ -21,7 +21,8 @@ from labelkit.map_files import MapFile
 from labelkit.model import Record
 from labelkit.outline import outline_of
 from labelkit.rules import Fault, Rule, rules
-from labelkit.survey import FileFacts, SurveyBuilder, file_facts
+from labelkit.survey import FileFacts
+from labelkit.surveying import SurveyBuilder, file_facts
 from labelkit.table import Table
 
 

@@ -28,7 +28,8 @@ from labelkit.outputs import json as as_json
 from labelkit.outputs.page import text
 from labelkit.outputs.set_plots import coverage, set_plots
 from labelkit.outputs.words import visible
-from labelkit.survey import Survey, SurveyBuilder
+from labelkit.survey import Survey
+from labelkit.surveying import SurveyBuilder, file_facts
 from labelkit.table import ImageRow, Table, no_pixels
 from labelkit.validation import validate
 
@@ -41,7 +42,7 @@ def survey(
 ) -> Survey:
     """A data set of one image with some boxes, and perhaps its file."""
     rows = [ImageRow("a.jpg", *size)]
-    builder = SurveyBuilder()
+    builder = SurveyBuilder(lambda record: False)
     builder.add_table(
         Table(
             images=rows,
@@ -56,7 +57,8 @@ def survey(
         )
     )
     if file:
-        builder.add_file(ImageFile(rows[0], file, file.name), is_open=True)
+        image = ImageFile(rows[0], file, file.name)
+        builder.add_file(image, file_facts(image))
     return builder.finish(Path("set"), "coco", Header())
 
 
