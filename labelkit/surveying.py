@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.findings import Location
-from labelkit.formats._inspect import relative
+from labelkit.formats._files import relative
 from labelkit.image_files import ImageFile
 from labelkit.map_files import MapFile
 from labelkit.model import Header, ImageLabel, Record
 from labelkit.pixels import class_pixels
 from labelkit.survey import IMAGE_SUFFIXES, FileFacts, MapFacts, Shown, Survey
-from labelkit.table import Floats, ImageRow, Names, Table, no_pixels
+from labelkit.table import Floats, ImageRow, Names, Table, image_row, no_pixels
 
 
 @dataclass
@@ -71,7 +71,7 @@ class SurveyBuilder:
         A broken map is a rule's business.
         """
         image = record.image
-        self.add_image(ImageRow(image.path, image.width, image.height, record.splits))
+        self.add_image(image_row(record))
         if record.labels:
             self.labels.setdefault(image.path, []).extend(record.labels)
         if self.is_confirmed(record):

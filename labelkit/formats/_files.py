@@ -52,6 +52,11 @@ def check_names(record: Record, place: str) -> None:
         raise RecordError(place, str(error), "names that stay in their folder") from None
 
 
+def relative(file: Path, root: Path) -> str:
+    """A file's path below the data set, or its own where it lies elsewhere."""
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
+
+
 class OutsideLinkError(ValueError):
     """A symbolic link leads out of its folder. path: the link."""
 

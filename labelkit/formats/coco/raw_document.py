@@ -85,6 +85,11 @@ class CocoDocument(RawDocument):
         return self.index.starts_with_bom
 
     @property
+    def splits(self) -> tuple[str, ...]:
+        """The split of its images, or none."""
+        return (self.split,) if self.split else ()
+
+    @property
     def flaws(self) -> Sequence[Placed]:
         """What is wrong with which entry: a list, an ordinal, a flaw."""
         _ = self.images, self.categories
