@@ -15,9 +15,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from labelkit.canonical import fault
-from labelkit.errors import UsageError
+from labelkit.errors import DestinationError, UsageError
 from labelkit.findings import Finding, fingerprint
-from labelkit.publish import staged
+from labelkit.publish import replacing
 
 
 class _Strict(BaseModel):
@@ -94,9 +94,14 @@ def write_baseline(path: Path, baseline: Baseline) -> None:
     ]
     body = ",\n".join(f"    {line}" for line in lines)
     text = '{\n  "labelkit_baseline": 1,\n  "findings": [' + (f"\n{body}\n  " if body else "") + "]\n}\n"
-    with staged(path.resolve(), overwrite=True) as stage:
+    file = path.resolve()  # the file that a link names is written, as everywhere
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DestinationError(str(file), f"cannot be written ({error.strerror})") from None
+    with replacing(file) as stream:
         # A name that is no Unicode cannot be in JSON, and is there for people only.
-        (stage / path.resolve().name).write_bytes(text.encode("utf-8", "replace"))
+        stream.write(text.encode("utf-8", "replace").decode())
 
 
 class _File(_Strict):

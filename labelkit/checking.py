@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 from labelkit.changes import Fix, Put, Remove
 from labelkit.errors import LabelkitError
-from labelkit.findings import Location
 from labelkit.formats import get_format
 from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
@@ -22,7 +21,8 @@ from labelkit.map_files import MapFile
 from labelkit.model import Record
 from labelkit.outline import outline_of
 from labelkit.rules import Fault, Rule, rules
-from labelkit.survey import FileFacts, SurveyBuilder, file_facts
+from labelkit.survey import FileFacts
+from labelkit.surveying import SurveyBuilder, file_facts
 from labelkit.table import Table
 
 
@@ -111,11 +111,6 @@ class Outcome:
     objects: int = 0
 
 
-def check_table(checks: Checks, table: Table) -> list[Found]:
-    """The faults of a table, by row."""
-    return checks.found(table)
-
-
 def check_files(checks: Checks, files: Sequence[ImageFile]) -> list[tuple[list[Found], FileFacts]]:
     """The faults of image files, and what is known of each."""
     return [_checked(checks, file) for file in files]
@@ -172,9 +167,3 @@ def without_followers(found: Iterable[Found]) -> list[Found]:
         if code not in by:
             kept.append(Found(code, fault))
     return kept
-
-
-def place_of(fault: Fault) -> Location:
-    """Where a located fault is."""
-    assert isinstance(fault.where, Location)
-    return fault.where

@@ -1,8 +1,9 @@
-"""The one diagnostic type: losses of a conversion, structural oddities, and (later) what rules find.
+"""The one diagnostic type: losses of a conversion, structural oddities, and what rules find.
 
-Codes are stable: three letters and three digits, listed in ``CODES`` with the name and the meaning that
-``labelkit formats --codes`` prints. LOS1xx is dropped, LOS2xx changed, LOS3xx derived; ODD is legal in its
-format but wrong, and converted as it is; NOTE says what was assumed.
+Codes are stable: three letters and three digits. Those of rules are in ``labelkit.rules``; those of
+conversions in ``CODES``, with the name and the meaning that ``labelkit formats --codes`` prints. LOS1xx is
+dropped, LOS2xx changed, LOS3xx derived; ODD is legal in its format but wrong, and converted as it is; NOTE
+says what was assumed.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ class Finding:
 
     @property
     def name(self) -> str:
-        """The name that goes with the code."""
+        """The name that goes with the code of a conversion."""
         return CODES[self.code][0]
 
 

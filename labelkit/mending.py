@@ -1,18 +1,17 @@
 """Mending what validation found: which edits go together, what they would change, and writing them.
 
-Nothing is mended that was not asked for. A file is written whole beside itself and then takes its place; of
-several files all are written before the first takes its place. What is not edited keeps its bytes.
+Nothing is mended that was not asked for. All files of a round are written, or none (``publish.rewrite``).
+What is not edited keeps its bytes.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,9 +19,9 @@ from labelkit.changes import Edit
 from labelkit.errors import DestinationError
 from labelkit.findings import Finding
 from labelkit.formats._files import map_bytes
+from labelkit.publish import rewrite
 from labelkit.validation import Validation
 
-_NEW, _OLD = ".labelkit-new", ".labelkit-old"
 _ROUNDS = 10  # a fix can make room for another; more than a few never happened
 _SPACE = b" \t\r\n"
 _COMMA_AFTER = re.compile(rb"\s*,\s*")
@@ -97,19 +96,12 @@ def apply(made: Plan, root: Path) -> None:
     root: the data set; a file that a link leads to elsewhere is not written. Raises DestinationError.
     """
     files = {_inside(file, root): edits for file, edits in made.edits.items()}
-    staged: list[Path] = []
     try:
-        for file, edits in files.items():
-            staged.append(file.with_name(f".{file.name}{_NEW}"))
-            _write(file, edits, staged[-1])
-        _swap(files)
+        rewrite({file: partial(edited, file, edits) for file, edits in files.items()})
     except OSError as error:
         raise DestinationError(
             str(error.filename or root), f"cannot be written ({error.strerror})", "", "nothing was mended"
         ) from None
-    finally:
-        for path in staged:
-            path.unlink(missing_ok=True)
 
 
 def edited(file: Path, edits: Sequence[Edit]) -> Iterator[bytes | memoryview]:
@@ -198,39 +190,3 @@ def _inside(file: Path, root: Path) -> Path:
     if file != root and not is_in_place:
         raise DestinationError(str(file), "is reached by a link that leaves the data set", "a file of it")
     return real
-
-
-def _write(file: Path, edits: Sequence[Edit], place: Path) -> None:
-    place.unlink(missing_ok=True)  # of a killed run; and never written through, should it be a link
-    with place.open("xb") as stream:
-        for piece in edited(file, edits):
-            stream.write(piece)
-        stream.flush()
-        os.fsync(stream.fileno())
-    shutil.copymode(file, place)
-
-
-def _swap(files: Iterable[Path]) -> None:
-    """Put all new files in their places; if one cannot, the old ones come back."""
-    kept: list[tuple[Path, Path]] = []
-    try:
-        for file in files:
-            old = file.with_name(f".{file.name}{_OLD}")
-            old.unlink(missing_ok=True)
-            _keep(file, old)
-            kept.append((old, file))
-            file.with_name(f".{file.name}{_NEW}").replace(file)
-    except BaseException:
-        for old, file in kept:
-            old.replace(file)
-            old.unlink(missing_ok=True)  # a rename does nothing where both are the same file yet
-        raise
-    for old, _ in kept:
-        old.unlink()
-
-
-def _keep(file: Path, old: Path) -> None:
-    try:
-        old.hardlink_to(file)
-    except OSError:  # not every file system has links
-        shutil.copy2(file, old)

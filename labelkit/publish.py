@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
 from labelkit.errors import DestinationError
 
-_NEW = ".labelkit-new."
+_NEW = ".labelkit-new"
 _OLD = ".labelkit-old"
 _NAME = 50  # characters of a file's name that are in that of its draft: a name has 255 bytes
 
@@ -33,7 +33,7 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
     _repair(destination)
     _refuse_existing(destination, overwrite=overwrite, when="already")
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
-    stage = parent / f".{destination.name}{_NEW}{os.getpid()}"
+    stage = parent / f".{destination.name}{_NEW}.{os.getpid()}"
     try:  # from before the stage is made, for a signal may come the moment after
         _make(stage)
         yield stage
@@ -58,7 +58,7 @@ def replacing(file: Path) -> Iterator[TextIO]:
     Raises DestinationError where the file cannot be written; an OSError of the block counts as that.
     """
     refuse_irregular(file)
-    new = file.with_name(f".{file.name[:_NAME]}{_NEW}{os.getpid()}")
+    new = file.with_name(f".{file.name[:_NAME]}{_NEW}.{os.getpid()}")
     try:
         with new.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as stream:
             yield stream
@@ -71,6 +71,59 @@ def replacing(file: Path) -> Iterator[TextIO]:
         ) from None
     finally:
         new.unlink(missing_ok=True)
+
+
+def rewrite(files: Mapping[Path, Callable[[], Iterable[bytes | memoryview]]]) -> None:
+    """Give files other bytes: all of them or, where that raises, none.
+
+    files: real paths, each with what makes its bytes piece by piece; it may read the old ones. Every new file
+    is whole beside the old one before the first takes its place. Raises OSError, and what a maker raises.
+    """
+    drafts: dict[Path, Path] = {}
+    try:
+        for file, pieces in files.items():
+            drafts[file] = file.with_name(f".{file.name}{_NEW}")
+            _write(drafts[file], pieces())
+            shutil.copymode(file, drafts[file])
+        _exchange(drafts)
+    finally:
+        for draft in drafts.values():
+            draft.unlink(missing_ok=True)
+
+
+def _write(draft: Path, pieces: Iterable[bytes | memoryview]) -> None:
+    draft.unlink(missing_ok=True)  # of a killed run; and never written through, should it be a link
+    with draft.open("xb") as stream:
+        for piece in pieces:
+            stream.write(piece)
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def _exchange(drafts: Mapping[Path, Path]) -> None:
+    """Put all drafts in the places of their files; if one cannot, the old ones come back."""
+    kept: list[tuple[Path, Path]] = []
+    try:
+        for file, draft in drafts.items():
+            old = file.with_name(f".{file.name}{_OLD}")
+            old.unlink(missing_ok=True)
+            _keep(file, old)
+            kept.append((old, file))
+            draft.replace(file)
+    except BaseException:
+        for old, file in kept:
+            old.replace(file)
+            old.unlink(missing_ok=True)  # a rename does nothing where both are the same file yet
+        raise
+    for old, _ in kept:
+        old.unlink()
+
+
+def _keep(file: Path, old: Path) -> None:
+    try:
+        old.hardlink_to(file)
+    except OSError:  # not every file system has links
+        shutil.copy2(file, old)
 
 
 def refuse_irregular(file: Path) -> None:
@@ -133,7 +186,7 @@ def _repair(destination: Path) -> None:
         old.rename(destination)
     elif old.exists():
         shutil.rmtree(old) if old.is_dir() else old.unlink()
-    for stage in destination.parent.glob(f".{destination.name}{_NEW}*"):
+    for stage in destination.parent.glob(f".{destination.name}{_NEW}.*"):
         if not _is_alive(stage.name.rpartition(".")[2]):
             shutil.rmtree(stage, ignore_errors=True)
 

@@ -20,7 +20,8 @@ from labelkit.errors import LabelkitError, UsageError
 from labelkit.geometry import rle
 from labelkit.inspection import check_options, inspect, opened
 from labelkit.model import Header, Record
-from labelkit.survey import Survey, SurveyBuilder
+from labelkit.survey import Survey
+from labelkit.surveying import SurveyBuilder
 from labelkit.table import Floats, Table
 from labelkit.tally import STATES, Tally, tally_of
 

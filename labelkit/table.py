@@ -34,6 +34,11 @@ class ImageRow(NamedTuple):
     splits: tuple[str, ...] = ()
 
 
+def image_row(record: Record) -> ImageRow:
+    """The image of a record."""
+    return ImageRow(record.image.path, record.image.width, record.image.height, record.splits)
+
+
 class Names(Sequence["str | None"]):
     """A column of names of which there are few: each is kept once, and a code a row.
 
@@ -221,10 +226,7 @@ def table_of(
         return edits(records[rows[row][0]], rows[row][1], change) if edits is not None else ()
 
     return Table(
-        images=[
-            ImageRow(record.image.path, record.image.width, record.image.height, record.splits)
-            for record in records
-        ],
+        images=[image_row(record) for record in records],
         image=np.array([k for k, _ in rows], dtype=np.int64),
         category=[item.category for item in items],
         box=np.array([item.box or nothing for item in items], dtype=np.float64).reshape(-1, 4),

@@ -20,15 +20,13 @@ from labelkit.checking import (
     Outcome,
     check_files,
     check_parcel,
-    check_table,
-    place_of,
     take,
     without_followers,
 )
 from labelkit.dataset import source_format
 from labelkit.engine import Engine, engine
 from labelkit.errors import UsageError
-from labelkit.findings import Finding
+from labelkit.findings import Finding, Location
 from labelkit.formats import Parcel, get_format
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
@@ -89,7 +87,7 @@ class Validation:
 
     def severity(self, finding: Finding) -> Severity:
         """How bad a finding is."""
-        return rules()[finding.code].severity
+        return self.rule(finding).severity
 
     def counts(self) -> dict[Severity, int]:
         """How many findings there are of each severity, worst first."""
@@ -202,7 +200,7 @@ class _Run:
             self.engine.run(self._add_outcome, check_parcel, shared, item.make, tuple(rest), self.checks)
         elif isinstance(item, Table):
             sent = item.packed() if self.engine.is_remote else item
-            self.engine.run(partial(self._add_table, item), check_table, self.checks, sent)
+            self.engine.run(partial(self._add_table, item), Checks.found, self.checks, sent)
         else:
             if isinstance(item, Header):
                 self.header = item
@@ -254,7 +252,8 @@ class _Run:
             self.progress(self.result.images, None)
 
     def _add_finding(self, code: str, fault: Fault) -> None:
-        where = place_of(fault)
+        where = fault.where
+        assert isinstance(where, Location)  # rows have been located
         if fault.fix:
             self.result.fixes[len(self.result.findings)] = fault.fix
         self.result.findings.append(Finding(code, str(where), fault.message, at=where))

@@ -21,7 +21,7 @@ LAYERS = [
     {"restore"},
     {"formats", "schema", "derive", "publish"},
     {"select", "loss", "checks", "classmaps", "images", "survey", "likeness"},
-    {"tally"},
+    {"tally", "surveying"},
     {"rules", "engine"},
     {"checking"},
     {"carrier", "options", "triage", "baseline"},

@@ -291,3 +291,11 @@ def test_what_cannot_be_written_leaves_the_old_one(tmp_path: Path) -> None:
     write_baseline(link, Baseline())
     assert link.is_symlink()  # the file that it names is written, as everywhere
     assert read_baseline(file) == Baseline()
+
+
+def test_a_folder_is_never_replaced_by_a_baseline(tmp_path: Path) -> None:
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "a").touch()
+    with pytest.raises(DestinationError, match="no regular file"):
+        write_baseline(tmp_path / "precious", Baseline())
+    assert (tmp_path / "precious" / "a").exists()

@@ -28,7 +28,8 @@ from labelkit.outputs import json as as_json
 from labelkit.outputs.page import text
 from labelkit.outputs.set_plots import coverage, set_plots
 from labelkit.outputs.words import visible
-from labelkit.survey import Survey, SurveyBuilder, file_facts
+from labelkit.survey import Survey
+from labelkit.surveying import SurveyBuilder, file_facts
 from labelkit.table import ImageRow, Table, no_pixels
 from labelkit.validation import validate
 

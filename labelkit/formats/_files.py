@@ -1,21 +1,16 @@
-"""Reading hostile files: paths that stay in their folder, text that is UTF-8, JSON without traps."""
+"""Reading hostile files: paths that stay in their folder, and text that is UTF-8."""
 
 from __future__ import annotations
 
-import json
 import mmap
 import os
 import re
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
-
-import msgspec
 
 from labelkit.errors import FormatError, RecordError
 from labelkit.model import Record
 from labelkit.pixels import image_size
 
-T = TypeVar("T")
 BOM = b"\xef\xbb\xbf"
 _LONGEST = 60  # characters of a value in a message
 _PLAIN = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")  # as nearly all names
@@ -50,6 +45,11 @@ def check_names(record: Record, place: str) -> None:
                 raise ValueError(f"the split {split!r} is no plain name")
     except ValueError as error:
         raise RecordError(place, str(error), "names that stay in their folder") from None
+
+
+def relative(file: Path, root: Path) -> str:
+    """A file's path below the data set, or its own where it lies elsewhere."""
+    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
 class OutsideLinkError(ValueError):
@@ -141,36 +141,3 @@ def read_text(path: Path) -> str:
         return read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise FormatError(f"{path}:byte {error.start}", "not UTF-8", "UTF-8 text", code="STR111") from None
-
-
-def decode_json(data: bytes, place: str, type: type[T] = Any) -> T:  # type: ignore[assignment]
-    """JSON as a typed value. Raises FormatError with the offset, what was found and what was expected."""
-    try:
-        return msgspec.json.decode(data.removeprefix(BOM), type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FormatError(place, json_fault(error), "valid JSON of this format") from None
-
-
-def json_fault(error: Exception) -> str:
-    """What a JSON decoder found, as the found of a message."""
-    if isinstance(error, RecursionError):
-        return "values nested too deeply"
-    text = str(error)
-    return text if text.startswith("JSON") else text[:1].lower() + text[1:]
-
-
-def repeated_keys(data: bytes, *, outermost: bool = False) -> list[str]:
-    """The keys that stand twice in a JSON object or in those inside of it; outermost: in itself alone."""
-    found: list[list[str]] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        said = dict(pairs)
-        found.append(sorted(key for key in said if keys.count(key) > 1) if len(said) < len(keys) else [])
-        return said
-
-    try:
-        json.loads(data, object_pairs_hook=look)
-    except (ValueError, RecursionError):
-        return []
-    return found[-1] if outermost and found else [key for keys in found for key in keys]

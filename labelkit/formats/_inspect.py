@@ -15,11 +15,11 @@ from pathlib import Path
 from labelkit.errors import LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Part, Reader
-from labelkit.formats._files import OutsideLinkError, check_names
+from labelkit.formats._files import OutsideLinkError, check_names, relative
 from labelkit.image_files import ImageFile
 from labelkit.map_files import MapFile
 from labelkit.model import Png, Record
-from labelkit.table import ImageRow, table_of
+from labelkit.table import image_row, table_of
 
 Locate = Callable[[Record, int], Location]
 
@@ -43,7 +43,7 @@ def part_items(reader: Reader, part: Part, root: Path, locate: Locate | None = N
 
 def map_files_of(record: Record, root: Path) -> Iterator[MapFile]:
     """The PNGs of a record's maps, of which nothing more is known than that they should be of its size."""
-    row = ImageRow(record.image.path, record.image.width, record.image.height, record.splits)
+    row = image_row(record)
     for item in record.maps.values():
         if isinstance(item.source, Png):
             path = Path(item.source.path)
@@ -65,8 +65,7 @@ def image_file_of(reader: Reader, record: Record, root: Path) -> Iterator[ImageF
         yield error if error.code else RecordError(*error.args, code="STR108")
         return
     if file is not None:
-        row = ImageRow(record.image.path, record.image.width, record.image.height, record.splits)
-        yield ImageFile(row, file, relative(file, root))
+        yield ImageFile(image_row(record), file, relative(file, root))
 
 
 def by_image(record: Record, position: int) -> Location:
@@ -80,11 +79,6 @@ def box_at(record: Record, position: int) -> tuple[float, float, float, float] |
     """The box of an object for its location."""
     box = record.objects[position].box
     return None if box is None else tuple(box)  # type: ignore[return-value]
-
-
-def relative(file: Path, root: Path) -> str:
-    """A file's path below the data set, or its own where it lies elsewhere."""
-    return file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
 
 
 def placed(error: LabelkitError, root: Path) -> LabelkitError:

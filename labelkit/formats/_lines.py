@@ -22,8 +22,9 @@ from labelkit.changes import Change, Edit, Put
 from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part, Reader
-from labelkit.formats._files import repeated_keys, safe_path
+from labelkit.formats._files import safe_path
 from labelkit.formats._inspect import box_at, image_file_of, map_files_of, of_image
+from labelkit.formats._json import repeated_keys
 from labelkit.formats._raw import Flaws, Kind, RawDocument, Told
 from labelkit.model import Box, Image, Record, SemanticMap
 from labelkit.table import table_of

@@ -20,7 +20,8 @@ from labelkit.canonical import decode_record, encode_record, fault
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Tell
 from labelkit.formats import FEATURES, Evidence, Format, Part, Target
-from labelkit.formats._files import BOM, image_inside, json_fault, regular, safe_path
+from labelkit.formats._files import BOM, image_inside, regular, safe_path
+from labelkit.formats._json import json_fault
 from labelkit.formats._lines import inspect_lines, unknown_categories
 from labelkit.model import Header, Record
 

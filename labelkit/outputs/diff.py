@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from labelkit.changes import Edit
-from labelkit.formats._files import map_bytes
-from labelkit.formats._inspect import relative
+from labelkit.formats._files import map_bytes, relative
 from labelkit.mending import Plan, edited, replaced
 
 _LONGEST = 300  # characters of a line that a person can still compare

@@ -1,13 +1,13 @@
 """The registry of rules. A rule is one small function; its docstring is what the user reads.
 
 The type of a rule's first parameter says what it looks at: a ``Table`` of objects, a ``Record``, an
-``ImageFile``, a ``MapFile``, the whole ``Survey``, or a raw document, for defects that no record can hold:
-any ``RawDocument``, or a format's own. ``Record | MapFile`` says that it looks at both. A rule must not ask
-where a row stands, nor keep anything: rows may be looked at in other processes.
+``ImageFile``, a ``MapFile``, the whole ``Survey``, an error of a reader, or a raw document, for defects that
+no record can hold: any ``RawDocument``, or a format's own. ``Record | MapFile`` says that it looks at both.
+A rule must not ask where a row stands, nor keep anything: rows may be looked at in other processes.
 Its keyword parameters are its options, with their defaults (``[tool.labelkit.rules.GEO114] limit = 30``).
 
-A module of this folder is a family; other packages add modules by the entry point group
-``labelkit.rules``. Codes are stable: three letters and three digits.
+A module of this folder has the rules over one subject; other packages add modules by the entry point group
+``labelkit.rules``. Codes are stable: the three letters of a family, and three digits.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from labelkit.model import Png, Record
 from labelkit.pixels import map_pixels, rle_mask
 from labelkit.rules import Fault, Faults, rule
 from labelkit.rules.duplicates import pairs_in_reach
-from labelkit.table import ImageRow, Table, rows_where
+from labelkit.table import ImageRow, Table, image_row, rows_where
 
 
 @rule("MSK101")
@@ -269,7 +269,7 @@ def map_size(labels: Record | MapFile) -> Faults:
         yield from _sized(Location(labels.name, image=labels.row.path), labels.row, lambda: labels.stored)
         return
     image = labels.image
-    row = ImageRow(image.path, image.width, image.height)
+    row = image_row(labels)
     for name, item in labels.maps.items():
         if not isinstance(item.source, Png):  # a PNG is looked at as a file
             where = Location(image.path, element=f"map {name}", image=image.path)

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from labelkit.errors import RecordError
-from labelkit.formats._files import decode_json, read_bytes
+from labelkit.formats._files import read_bytes
+from labelkit.formats._json import decode_json
 from labelkit.formats.cityscapes.scene import Poly
 from labelkit.pixels import refuse_huge
 

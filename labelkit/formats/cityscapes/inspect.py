@@ -10,7 +10,7 @@ import numpy as np
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part
-from labelkit.formats._inspect import relative
+from labelkit.formats._files import relative
 from labelkit.formats.cityscapes.frame import Truth
 from labelkit.formats.cityscapes.layout import TypeOption
 from labelkit.formats.cityscapes.raw_document import RawObject, RawPolygons

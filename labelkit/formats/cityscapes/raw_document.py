@@ -5,7 +5,6 @@ The reader stops at what no record can hold; here each value is judged by itself
 
 from __future__ import annotations
 
-import json
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
@@ -20,26 +19,16 @@ import numpy as np
 
 from labelkit.errors import FormatError
 from labelkit.findings import Location
-from labelkit.formats._files import BOM, brief, json_fault, read_bytes
+from labelkit.formats._files import BOM, brief, read_bytes
+from labelkit.formats._json import address, is_number, json_fault, refusal_of, repeated_keys
 from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.cityscapes.scene import Number, Poly
 from labelkit.formats.cityscapes.table import nearest_labels, parse_label
 from labelkit.pixels import refuse_huge
 
-_HUGE = 1e300
 _COLON = re.compile(rb'"\s*:')
-_STRANGE = re.compile(rb"[:,\[]\s*(-?(?:NaN|Infinity))")
 _BYTE = re.compile(r" \(byte (\d+)\)$")
 _SIDES = ("imgHeight", "imgWidth")
-
-
-@dataclass(frozen=True)
-class Flaw:
-    """A value that is not as it should be, and where."""
-
-    kind: Kind
-    at: Location
-    message: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +79,7 @@ class RawPolygons(RawDocument):
         self.starts_with_bom = data.startswith(BOM)
         self.data = data.removeprefix(BOM)
         self._top = self._decoded()
-        self.flaws: list[Flaw] = []
+        self.flaws: list[tuple[Kind, Told]] = []
         self.size = self._size()
         self.objects = self._objects()
 
@@ -107,22 +96,21 @@ class RawPolygons(RawDocument):
         try:
             return msgspec.json.decode(self.data, type=dict[str, msgspec.Raw])
         except (msgspec.DecodeError, RecursionError) as error:
-            raise self._unreadable(json_fault(error)) from None
+            raise self._unreadable(error) from None
 
-    def _unreadable(self, text: str) -> FormatError:
-        if strange := _STRANGE.search(self.data):
-            found = f"{strange[1].decode()}, which JSON does not know"
-            return self._refused(strange.start(1), found, "a finite number", code="STR103")
-        if "truncated" in text:
-            return self._refused(len(self.data), "the file ends too early", "a whole JSON file")
+    def _unreadable(self, error: Exception) -> FormatError:
+        if refusal := refusal_of(self.data, error):
+            start, *words, code = refusal
+            return self._refused(start, *words, code=code)
+        text = json_fault(error)
         match = _BYTE.search(text)
         found = text[: match.start()] if match else text
         return self._refused(int(match[1]) if match else 0, found, "imgHeight, imgWidth and objects")
 
-    def _refused(self, start: int, found: str, expected: str, *, code: str = "") -> FormatError:
+    def _refused(self, start: int, *words: str, code: str = "") -> FormatError:
         byte, line = self._byte(start), self._line(start)
         at = Location(self.name, line=line, offset=byte, image=self.image)
-        return FormatError(f"{self.name}:byte {byte}", found, expected, code=code, at=at)
+        return FormatError(f"{self.name}:byte {byte}", *words, code=code, at=at)
 
     def told(self, kind: Kind) -> Iterator[Told]:
         """The flaws of one kind; keys that stand twice are looked for only when someone asks."""
@@ -131,9 +119,7 @@ class RawPolygons(RawDocument):
                 yield Told(place, f"the key {key!r} twice; expected keys once each")
         elif kind == "byte order mark" and self.starts_with_bom:
             yield Told(Location(self.name, offset=0, image=self.image), "a byte order mark; expected none")
-        for flaw in self.flaws:
-            if flaw.kind == kind:
-                yield Told(flaw.at, flaw.message)
+        yield from (told for other, told in self.flaws if other == kind)
 
     # --- values ------------------------------------------------------------------------------------------
 
@@ -181,7 +167,7 @@ class RawPolygons(RawDocument):
         where = f"objects[{ordinal}]"
         try:
             poly = msgspec.json.decode(raw, type=Poly)
-            if not all(map(_is_number, chain.from_iterable(poly.polygon))):
+            if not all(map(is_number, chain.from_iterable(poly.polygon))):
                 raise msgspec.DecodeError("a number that no coordinate can be")
             points: Sequence[tuple[Number, Number]] | None = poly.polygon
             label: str | None = poly.label
@@ -228,7 +214,7 @@ class RawPolygons(RawDocument):
         points = []
         for number, entry in enumerate(entries):
             point = _value(entry)
-            if isinstance(point, list) and len(point) == 2 and all(map(_is_number, point)):
+            if isinstance(point, list) and len(point) == 2 and all(map(is_number, point)):
                 points.append((point[0], point[1]))
                 continue
             text = f"the point {_shown(entry)}; expected two numbers: x, y"
@@ -236,7 +222,7 @@ class RawPolygons(RawDocument):
         return points if len(points) == len(entries) else None
 
     def _flaw(self, kind: Kind, element: str, raw: msgspec.Raw | None, message: str) -> None:
-        self.flaws.append(Flaw(kind, self._at(element, raw), message))
+        self.flaws.append((kind, Told(self._at(element, raw), message)))
 
     # --- places ------------------------------------------------------------------------------------------
 
@@ -256,7 +242,7 @@ class RawPolygons(RawDocument):
         number: int | None = None,
         box: tuple[float, float, float, float] | None = None,
     ) -> Location:
-        start = _address(raw) - _address(self.data) if raw is not None else -1
+        start = address(raw) - address(self.data) if raw is not None else -1
         known = 0 <= start < len(self.data)
         return Location(
             self.name,
@@ -289,10 +275,10 @@ class RawPolygons(RawDocument):
         keys = len(self._top) + sum(map(len, objects))
         if len(_COLON.findall(self.data)) == keys:
             return
-        for key in _twice(self.data, only_outermost=True):
+        for key in repeated_keys(self.data, outermost=True):
             yield self._at(key, self._top[key]), key
         for item, values in zip(self.objects, objects, strict=True):
-            for key in _twice(bytes(item.raw)):
+            for key in repeated_keys(bytes(item.raw)):
                 yield self._at(f"objects[{item.ordinal}].{key}", values.get(key, item.raw)), key
 
 
@@ -312,28 +298,3 @@ def _shown(raw: msgspec.Raw) -> str:
     """A value as a message shows it: on one line, and cut where it is long."""
     text = " ".join(bytes(raw).decode("utf-8", "replace").split())
     return text if len(text) <= 60 else f"{text[:59]}…"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
-
-
-def _twice(data: bytes, *, only_outermost: bool = False) -> list[str]:
-    """The keys that stand twice in an object, or in those inside of it."""
-    found: list[list[str]] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in pairs]
-        found.append(sorted(key for key in set(keys) if keys.count(key) > 1))
-        return dict(pairs)
-
-    try:
-        json.loads(data, object_pairs_hook=look)
-    except (ValueError, RecursionError):
-        return []
-    return found[-1] if only_outermost and found else [key for keys in found for key in keys]
-
-
-def _address(data: bytes | msgspec.Raw) -> int:
-    address: int = np.frombuffer(data, dtype=np.uint8).__array_interface__["data"][0]
-    return address

@@ -16,6 +16,7 @@ import msgspec
 import numpy as np
 
 from labelkit.formats._files import brief
+from labelkit.formats._json import is_number
 from labelkit.formats.coco.flaws import (
     ANNOTATION_KEYS,
     ANNOTATION_TYPES,
@@ -23,7 +24,6 @@ from labelkit.formats.coco.flaws import (
     flaws_of,
     is_box,
     is_flag,
-    is_number,
 )
 from labelkit.formats.coco.native import NOTHING, is_key
 from labelkit.formats.coco.repeats import colons_of

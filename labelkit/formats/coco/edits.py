@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from labelkit.changes import Change, Edit, Put
-from labelkit.formats.coco.index import address
+from labelkit.formats._json import address
 from labelkit.formats.coco.native import json_text
 from labelkit.model import Mask
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from labelkit.formats._files import brief
+from labelkit.formats._json import is_number
 from labelkit.formats._raw import Kind
 from labelkit.pixels import SIDE_LIMIT
 
-_HUGE = 1e300
 Expected = tuple[Callable[[Any], bool], str]
 
 
@@ -39,11 +39,6 @@ def flaws_of(
     for key, (fits, expected) in types.items():
         if key in said and not fits(said[key]):
             yield Flaw("type", key, f"{key} {brief(said[key])}; expected {expected}")
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number that a double can hold, and no truth value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _HUGE
 
 
 def is_box(value: Any) -> bool:

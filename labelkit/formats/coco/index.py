@@ -5,7 +5,6 @@ An annotation stays the bytes that it is until its image is read.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -17,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.errors import FormatError
-from labelkit.formats._files import BOM, json_fault, map_bytes
+from labelkit.formats._files import BOM, map_bytes
+from labelkit.formats._json import address, json_fault, refusal_of
 from labelkit.formats.coco.native import ImageEntry, image_decoder, is_key
 from labelkit.formats.coco.repeats import colons
 
@@ -105,25 +105,15 @@ class Index:
         try:
             return msgspec.json.decode(data, type=type)
         except (msgspec.DecodeError, RecursionError) as error:
-            raise self._fault(json_fault(error), key) from None
+            raise self._fault(error, key) from None
 
-    def _fault(self, text: str, key: str) -> FormatError:
-        place = f"{self.path}:{key}" if key else str(self.path)
-        if "truncated" in text:
-            return FormatError(
-                f"{place}:byte {len(self.data)}", "the file ends too early", "a whole JSON file"
-            )
-        strange = re.search(rb"[:,\[]\s*(-?(?:NaN|Infinity))", self.data)
-        if strange:
-            word = strange[1].decode()
-            return FormatError(
-                f"{self.path}:byte {strange.start(1)}",
-                f"{word}, which JSON does not know",
-                "a finite number",
-                "mend or remove that value",
-                code="STR103",
-            )
-        return FormatError(place, text, "a JSON document of COCO")
+    def _fault(self, error: Exception, key: str) -> FormatError:
+        refusal = refusal_of(self.data, error)
+        if refusal is None:
+            place = f"{self.path}:{key}" if key else str(self.path)
+            return FormatError(place, json_fault(error), "a JSON document of COCO")
+        start, *words, code = refusal
+        return FormatError(f"{self.path}:byte {self._in_file(start)}", *words, code=code)
 
     def _check_utf8(self) -> None:
         """Piece by piece: a text of the whole file would be up to four times its size."""
@@ -137,7 +127,7 @@ class Index:
                 if not piece.isascii():
                     piece.decode()
             except UnicodeDecodeError as error:
-                place = f"{self.path}:byte {start + error.start}"
+                place = f"{self.path}:byte {self._in_file(start + error.start)}"
                 raise FormatError(place, "not UTF-8", "UTF-8 text", code="STR111") from None
             start = end
 
@@ -151,11 +141,15 @@ class Index:
 
     def offset(self, raw: msgspec.Raw) -> int:
         """The byte of the file at which a piece of it starts."""
-        return self.start(raw) + len(BOM) * self.starts_with_bom
+        return self._in_file(self.start(raw))
 
     def start(self, raw: msgspec.Raw) -> int:
         """Where a piece of the data starts in it."""
         return address(raw) - self._address
+
+    def _in_file(self, start: int) -> int:
+        """The byte of the file for a byte of the data."""
+        return start + len(BOM) * self.starts_with_bom
 
     def place(self, ordinal: int) -> str:
         """The place of an annotation in words."""
@@ -235,12 +229,6 @@ def _whole(key: Any) -> int | None:
     if type(key) is int or (type(key) is float and key.is_integer()):
         return int(key) if -_INT64 <= key < _INT64 else None
     return None
-
-
-def address(data: memoryview | msgspec.Raw) -> int:
-    """Where bytes lie in memory: pieces of one file are found in it by this."""
-    place: int = np.frombuffer(data, dtype=np.uint8).__array_interface__["data"][0]
-    return place
 
 
 def _one(raw: msgspec.Raw) -> _Ids:

@@ -16,7 +16,7 @@ from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel
-from labelkit.formats._files import map_bytes, safe_path
+from labelkit.formats._files import map_bytes, relative, safe_path
 from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
@@ -34,9 +34,7 @@ from labelkit.table import ImageRow, Names, Table
 
 _PER_PARCEL = 50  # PNGs
 _WANTED = "missing for evaluation"  # a flaw that readers do without
-_IN_PLACE = re.compile(
-    r"(?: \(id .*\))?, byte [0-9]+$"
-)  # what a reader says behind the place of an annotation
+_IN_PLACE = re.compile(r"(?: \(id .*\))?, byte [0-9]+$")  # what a reader says behind an annotation's place
 _PER_TABLE = 2000  # images whose objects are looked at together
 _RECORD_ROLES = ("panoptic", "stuff", "labels")  # what they say is in records: labels and maps
 
@@ -188,9 +186,10 @@ def _edits_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[
 
 def _image_rows(document: CocoDocument) -> list[ImageRow]:
     """The images of a document; one without a name is known by its place."""
-    splits = (document.split,) if document.split else ()
     return [
-        ImageRow(document.path_of(entry) or f"images[{entry.ordinal}]", entry.width, entry.height, splits)
+        ImageRow(
+            document.path_of(entry) or f"images[{entry.ordinal}]", entry.width, entry.height, document.splits
+        )
         for entry in document.images
     ]
 
@@ -199,21 +198,20 @@ def _image_files(
     document: CocoDocument, places: Places, root: Path, seen: set[str]
 ) -> Iterator[ImageFile | RecordError]:
     """The image files that a document names and nobody named before."""
-    splits = (document.split,) if document.split else ()
     for entry in document.images:
         path = document.path_of(entry)
         if path is None or path in seen:
             continue
         seen.add(path)
         try:
-            file = places.find(safe_path(path), splits or (None,), document.prefix)
+            file = places.find(safe_path(path), document.splits or (None,), document.prefix)
         except ValueError as error:
             place = f"{document.name}:images[{entry.ordinal}].file_name"
             yield RecordError(place, str(error), "a path inside the data set", code="STR108")
             continue
         if file is not None:
-            name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
-            yield ImageFile(ImageRow(path, entry.width, entry.height, splits), file, name)
+            row = ImageRow(path, entry.width, entry.height, document.splits)
+            yield ImageFile(row, file, relative(file, root))
 
 
 def _prefixed(record: Record) -> Record:

@@ -15,7 +15,8 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from labelkit.findings import Location
-from labelkit.formats._files import brief, repeated_keys
+from labelkit.formats._files import brief
+from labelkit.formats._json import repeated_keys
 from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.coco.columns import NOWHERE, Columns, Placed, columns_of, segmentation_of, values_of
 from labelkit.formats.coco.documents import recognise
@@ -83,6 +84,11 @@ class CocoDocument(RawDocument):
     def starts_with_bom(self) -> bool:
         """Whether the file has a byte order mark."""
         return self.index.starts_with_bom
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """The split of its images, or none."""
+        return (self.split,) if self.split else ()
 
     @property
     def flaws(self) -> Sequence[Placed]:

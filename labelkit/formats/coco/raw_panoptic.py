@@ -11,8 +11,7 @@ import msgspec
 
 from labelkit.errors import RecordError
 from labelkit.findings import Location
-from labelkit.formats._files import brief, safe_path
-from labelkit.formats._inspect import relative
+from labelkit.formats._files import brief, relative, safe_path
 from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.coco.columns import NOWHERE
 from labelkit.formats.coco.flaws import SEGMENT_KEYS, SEGMENT_TYPES, flaws_of
@@ -163,7 +162,7 @@ def _find_png(image: PanopticImage, document: CocoDocument, ordinal: int, places
     entry = document.images[spot] if spot != NOWHERE else None
     path = document.path_of(entry) if entry is not None else None
     width, height = (entry.width, entry.height) if entry is not None else (None, None)
-    row = ImageRow(path or name, width, height, (document.split,) if document.split else ())
+    row = ImageRow(path or name, width, height, document.splits)
     image.png = MapFile(row, file, relative(file, root), _MODES)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Parcel, Part, _files
-from labelkit.formats._inspect import image_file_of, of_image, relative
+from labelkit.formats._inspect import image_file_of, of_image
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
 from labelkit.formats.voc.element import shared_tree
@@ -26,7 +26,7 @@ from labelkit.formats.voc.raw_maps import VocMaps, class_map, object_map
 from labelkit.formats.voc.raw_set import VocSet
 from labelkit.formats.voc.read import VocReader, inside_folder, object_of
 from labelkit.model import BoundingBox, Category, Cell, Header, Image, Object, Record
-from labelkit.table import ImageRow, Table, table_of
+from labelkit.table import ImageRow, Table, image_row, table_of
 
 Parts = Mapping[str, frozenset[str]]  # the parts that objects of a class may have
 
@@ -99,7 +99,7 @@ def _allowed_parts(header: Header) -> Parts | None:
 
 
 def _table(reader: VocReader, records: list[Record]) -> Table:
-    folder = relative(reader.layout.annotations, reader.path)
+    folder = _files.relative(reader.layout.annotations, reader.path)
     folder = "" if folder == "." else f"{folder}/"
     table = table_of(records, partial(locate, folder=folder), partial(edits_of, reader=reader))
     return replace(table, category=[name if name in reader.numbers else None for name in table.category])
@@ -124,7 +124,7 @@ def _image(reader: VocReader, id_: str, parts: Parts | None) -> tuple[Record, li
         items += image_file_of(reader, shown, reader.path)
     if annotation is not None:
         items.append(annotation)
-    row = ImageRow(shown.image.path, shown.image.width, shown.image.height, shown.splits)
+    row = image_row(shown)
     classes, objects = class_map(reader, id_, row), object_map(reader, id_, row)
     items += [item for item in (classes, objects) if item is not None]
     if classes is not None and objects is not None:
@@ -157,7 +157,7 @@ def _annotation(
     if root.tag != "annotation":
         return None
     path = record.image.path if record else _path(reader, id_, suffix_of(root.value("filename")))
-    name, base = relative(file, reader.path), reader.facts.base
+    name, base = _files.relative(file, reader.path), reader.facts.base
     return VocAnnotation(name, file, id_, path, data, root, base, reader.numbers, parts)
 
 

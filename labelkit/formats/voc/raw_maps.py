@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labelkit.errors import RecordError
-from labelkit.formats._inspect import relative
+from labelkit.formats._files import relative
 from labelkit.formats.voc.names import MOST, VOID, colormap, palette
 from labelkit.formats.voc.read import VocReader, inside_folder
 from labelkit.map_files import MapFile

@@ -9,7 +9,7 @@ from functools import cached_property
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import _files
-from labelkit.formats._inspect import placed, relative
+from labelkit.formats._inspect import placed
 from labelkit.formats._raw import Told
 from labelkit.formats.voc.annotation import children, corner_texts
 from labelkit.formats.voc.corners import CORNERS
@@ -18,8 +18,6 @@ from labelkit.formats.voc.raw_maps import class_map
 from labelkit.formats.voc.read import VocReader, inside_folder
 from labelkit.formats.voc.sets import Line
 from labelkit.table import ImageRow
-
-Corners = tuple[float, float, float, float]
 
 
 @dataclass
@@ -55,7 +53,7 @@ class VocSet:
                 file = inside_folder(self.reader.layout.annotations, f"{id_}.xml")
                 if file is not None:
                     data = _files.read_bytes(file)
-                    name = relative(file, self.reader.path)
+                    name = _files.relative(file, self.reader.path)
                     found[id_] = _implied(parse(data), data, name, self.reader.numbers)
             except (RecordError, FormatError, ValueError):  # told where it is read
                 continue

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Location
 from labelkit.formats import Part, _files
-from labelkit.formats._inspect import relative
 from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation
 from labelkit.formats.voc.element import XmlError, shared_tree
 from labelkit.formats.voc.facts import Facts, survey_of
@@ -173,7 +172,7 @@ class VocReader:
     def at(self, id_: str, line: Line) -> Location:
         """Where a line of a list stands."""
         file = self.layout.root / "ImageSets" / f"{line.list}.txt"
-        return Location(relative(file, self.path), line=line.number, element=id_)
+        return Location(_files.relative(file, self.path), line=line.number, element=id_)
 
     # --- one record ---
 
@@ -226,7 +225,7 @@ class VocReader:
         try:
             root = shared_tree(data)
         except XmlError as error:
-            at = Location(relative(file, self.path), line=error.line, offset=error.offset)
+            at = Location(_files.relative(file, self.path), line=error.line, offset=error.offset)
             expected = "an annotation in XML and UTF-8"
             raise RecordError(str(file), str(error), expected, code=error.code, at=at) from None
         said = read_annotation(root, self.facts.base, str(file))
@@ -254,7 +253,7 @@ class VocReader:
             names = " and ".join(id_ + item for item in present)
             found = f"two images of one id: {names}"
             second = self.seen_image(id_ + present[1])
-            at = Location(relative(second, self.path)) if second is not None else None
+            at = Location(_files.relative(second, self.path)) if second is not None else None
             raise RecordError(id_, found, "one image an id", "rename one", code="STR106", at=at)
         if len(present) == 1:
             return id_ + present[0]
