@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
+from multiprocessing.connection import Connection, wait
 from threading import Thread
 from time import monotonic
 from typing import Any, TypeVar
@@ -26,6 +26,7 @@ T = TypeVar("T")
 Done = Callable[[T], None]
 PATIENCE = 1.0  # seconds of work that are done here before others are started, which takes about as long
 _AHEAD = 4  # pieces of work a process, so that none waits, and results do not pile up
+_SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 class Engine:
@@ -37,6 +38,7 @@ class Engine:
     def __init__(self, jobs: int) -> None:
         self.jobs = jobs
         self._pool: ProcessPoolExecutor | None = None
+        self._lifeline: Connection | None = None
         self._waiting: deque[tuple[Future[Any] | None, Done[Any]]] = deque()
         self._spent = 0.0
         self._shared: tuple[object, bytes] = (None, b"")
@@ -57,11 +59,12 @@ class Engine:
             self._spent += monotonic() - start
             return
         if self._pool is None:
-            context = get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.jobs, context, initializer=_begin)
+            self._pool = self._made_pool()
         if self._shared[0] is not shared:
             self._shared = (shared, pickle.dumps(shared))
-        self._waiting.append((self._pool.submit(_call, function, self._shared[1], arguments), done))
+        with _undisturbed():  # it may start a process
+            piece = self._pool.submit(_call, function, self._shared[1], arguments)
+        self._waiting.append((piece, done))
         while len(self._waiting) > self.jobs * _AHEAD:
             self._finish_one()
 
@@ -77,10 +80,21 @@ class Engine:
         while self._waiting:
             self._finish_one()
 
+    def abandon(self) -> None:
+        """End the processes in the middle of what they do."""
+        if self._lifeline is not None:
+            self._lifeline.close()
+
     def stop(self) -> None:
-        """End the processes; what they have not done is not done."""
+        """End the processes; what they have not begun is not done."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+            self.abandon()
+
+    def _made_pool(self) -> ProcessPoolExecutor:
+        context = get_context("spawn")
+        end, self._lifeline = context.Pipe(duplex=False)
+        return ProcessPoolExecutor(self.jobs, context, initializer=_begin, initargs=(end,))
 
     def _finish_one(self) -> None:
         future, done = self._waiting.popleft()
@@ -100,6 +114,9 @@ def engine(jobs: int) -> Iterator[Engine]:
     try:
         yield made
         made.finish()
+    except BaseException:
+        made.abandon()  # a Ctrl-C does not wait for the piece of work that is under way
+        raise
     finally:
         made.stop()
 
@@ -120,14 +137,29 @@ def _unpickled(shared: bytes) -> Any:
     return pickle.loads(shared)  # noqa: S301  (our own bytes, from our own process)
 
 
-def _begin() -> None:
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Signals wait: here, for half a process is soon a traceback, and in a process that starts meanwhile."""
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _begin(lifeline: Connection) -> None:
     """In a new process: the one that began the work ends it, also by being killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Thread(target=_end_with_parent, daemon=True).start()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    Thread(target=_end_with_parent, args=(lifeline,), daemon=True).start()
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(lifeline: Connection) -> None:
     parent = parent_process()
     assert parent is not None
-    wait([parent.sentinel])
+    wait([parent.sentinel, lifeline])
     os._exit(1)

@@ -157,3 +157,41 @@ def test_processes_end_with_the_one_that_began_them_even_if_that_is_killed(tmp_p
     main.wait()
     pids = [int(file.name) for file in (tmp_path / "told").iterdir()]
     assert until(lambda: not any(map(is_running, pids)))
+
+
+STOPPED = """
+import os, signal, sys
+from labelkit import engine as module
+from labelkit.engine import engine
+from test_engine import sleep, tell
+if __name__ == "__main__":
+    module.PATIENCE = 0.0
+    try:
+        with engine(2) as started:
+            started.run(lambda _: None, sleep, 0, 0.0)
+            for _ in range(2):
+                started.run(lambda _: None, tell, sys.argv[1])
+            if sys.argv[2] == "starting":  # as a Ctrl-C: to this process and to those that it has just begun
+                os.killpg(0, signal.SIGINT)
+    except KeyboardInterrupt:
+        print("stopped")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+@pytest.mark.parametrize("moment", ["starting", "working"])
+def test_a_stopped_run_ends_at_once_without_a_word_of_its_processes(tmp_path: Path, moment: str) -> None:
+    (tmp_path / "busy.py").write_text(STOPPED)
+    (tmp_path / "told").mkdir()
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(__file__).parents[1])])
+    main = subprocess.Popen(
+        [sys.executable, tmp_path / "busy.py", tmp_path / "told", moment],
+        env={**os.environ, "PYTHONPATH": path}, start_new_session=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    if moment == "working":  # for a minute
+        assert until(lambda: len(list((tmp_path / "told").iterdir())) == 2)
+        os.killpg(main.pid, signal.SIGINT)
+    assert main.communicate(timeout=30) == ("stopped\n", "")
+    pids = [int(file.name) for file in (tmp_path / "told").iterdir()]
+    assert until(lambda: not any(map(is_running, pids)))
