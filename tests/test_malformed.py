@@ -28,7 +28,8 @@ from PIL import Image
 from labelkit.cli import main
 
 WIDTH, HEIGHT = 8, 6
-SLOW = 20  # seconds that no case may take
+SLOW = 20  # seconds of work that no case may take
+STUCK = 6 * SLOW  # seconds in which even a busy machine gets that far, unless something waits for ever
 Make = Callable[[Path], None]
 Edit = Callable[[Any], None]
 
@@ -327,16 +328,19 @@ def convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
 
     def run(to: str, *options: str) -> Result:
         def late(*_: object) -> None:
-            raise AssertionError(f"still at it after {SLOW} seconds")
+            raise AssertionError(f"still at it after {SLOW} seconds of work, or {STUCK} of waiting")
 
-        before = signal.signal(signal.SIGALRM, late)
-        signal.alarm(SLOW)
+        before = {number: signal.signal(number, late) for number in (signal.SIGALRM, signal.SIGPROF)}
+        signal.alarm(STUCK)
+        signal.setitimer(signal.ITIMER_PROF, SLOW)
         try:
             with pytest.raises(SystemExit) as stop:
                 main(["convert", str(tmp_path / "source"), str(tmp_path / "out"), "--to", to, *options])
         finally:
             signal.alarm(0)
-            signal.signal(signal.SIGALRM, before)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
         captured = capsys.readouterr()
         return Result(int(stop.value.code or 0), captured.out, captured.err)
 

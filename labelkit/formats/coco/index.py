@@ -19,7 +19,6 @@ from labelkit.errors import FormatError
 from labelkit.formats._files import BOM, map_bytes
 from labelkit.formats._json import address, json_fault, refusal_of
 from labelkit.formats.coco.native import ImageEntry, image_decoder, is_key
-from labelkit.formats.coco.repeats import colons
 
 Ordinals = NDArray[np.int64]
 LISTS = ("images", "annotations", "categories")
@@ -29,6 +28,12 @@ _HEAD = 4096  # bytes in which the first character that is no space must be
 _PIECE = 1 << 20  # bytes that are decoded at a time
 _CHUNK = 1024  # annotations whose ids are decoded at a time
 _INT64 = 2**63  # the first number too large for the column of ids
+
+
+class _Top(msgspec.Struct):
+    images: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    annotations: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+    categories: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Ids(msgspec.Struct, gc=False):
@@ -70,36 +75,52 @@ class Index:
         self.data = data[len(BOM) :] if self.starts_with_bom else data
         self._address = address(self.data) if len(self.data) else 0
         self._check_utf8()
-        self.keys: list[tuple[str, str | None]] = []
-        self._top_spans: list[tuple[int, int]] = []
         self.is_results = bytes(self.data[:_HEAD]).lstrip()[:1] == b"["
-        lists = {"annotations": msgspec.Raw(self.data)} if self.is_results else self._top()
-        self.images = self._list(lists, "images")
-        self.annotations = self._list(lists, "annotations")
-        self.categories = self._list(lists, "categories")
+        lists = self._results() if self.is_results else self._lists()
+        self.images, self.annotations, self.categories = (lists.get(name, []) for name in LISTS)
+        self._frame = b"" if self.is_results else self._without(lists)
+        self.keys = self._keys()
         self.is_coco = self.is_results or "images" in lists or "annotations" in lists
         self.declared = self._declared()
         self.repeated: frozenset[int] = frozenset()
         self._numbers = np.zeros(0, dtype=np.int64)
         self._odd: dict[int, Any] = {}  # ids that are no whole number, or not written as one
 
-    def _top(self) -> dict[str, msgspec.Raw]:
-        top = self._decode(self.data, dict[str, msgspec.Raw])
-        self._top_spans = [(self.start(raw), len(raw)) for raw in top.values()]
-        for key, raw in top.items():
-            self.keys.append((key, None if key in LISTS else bytes(raw).decode()))
-        return {key: top[key] for key in LISTS if key in top}
+    def _results(self) -> dict[str, list[msgspec.Raw]]:
+        return {"annotations": self._decode(self.data, list[msgspec.Raw])}
+
+    def _lists(self) -> dict[str, list[msgspec.Raw]]:
+        """The lists that there are, in one pass over the file; a second one says which of them is no list."""
+        try:
+            top = msgspec.json.decode(self.data, type=_Top)
+        except (msgspec.DecodeError, RecursionError):
+            said = self._decode(self.data, dict[str, msgspec.Raw])
+            return {key: self._decode(said[key], list[msgspec.Raw], key) for key in LISTS if key in said}
+        found = ((key, getattr(top, key)) for key in LISTS)
+        return {key: entries for key, entries in found if entries is not msgspec.UNSET}
+
+    def _without(self, lists: dict[str, list[msgspec.Raw]]) -> bytes:
+        """The text of the file with its lists empty."""
+        spans = sorted(
+            (self.start(entries[0]), self.start(entries[-1]) + len(entries[-1]))
+            for entries in lists.values()
+            if entries
+        )
+        starts, stops = [0, *(stop for _, stop in spans)], [*(start for start, _ in spans), len(self.data)]
+        return b"".join(self.data[start:stop] for start, stop in zip(starts, stops, strict=True))
+
+    def _keys(self) -> list[tuple[str, str | None]]:
+        """The outermost keys with their native text, None for the lists."""
+        if self.is_results:
+            return []
+        said = msgspec.json.decode(self._frame, type=dict[str, msgspec.Raw])
+        return [(key, None if key in LISTS else bytes(raw).decode()) for key, raw in said.items()]
 
     @property
     def has_repeated_keys(self) -> bool:
-        """Whether the outermost keys may stand twice: each has a colon, and decoders keep the last of two."""
-        starts = [0, *(start + length for start, length in self._top_spans)]
-        stops = [*(start for start, _ in self._top_spans), len(self.data)]
-        between = sum(colons(self.data, *gap) for gap in zip(sorted(starts), sorted(stops), strict=True))
-        return not self.is_results and between != len(self._top_spans)
-
-    def _list(self, lists: dict[str, msgspec.Raw], key: str) -> list[msgspec.Raw]:
-        return self._decode(lists[key], list[msgspec.Raw], key) if key in lists else []
+        """Whether the outermost keys may stand twice; decoders keep the last of two."""
+        texts = (text for _, text in self.keys if text is not None)
+        return self._frame.count(b":") != len(self.keys) + sum(text.count(":") for text in texts)
 
     def _decode(self, data: memoryview | msgspec.Raw, type: Any, key: str = "") -> Any:
         try:
