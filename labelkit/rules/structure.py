@@ -228,11 +228,11 @@ def voc_parts(annotation: VocAnnotation) -> Faults:
     Example: a person with two heads; a dog with a head, where no labelmap.txt says that dogs have one
     """
     for number, element in enumerate(annotation.objects, 1):
-        category = (element.value("name") or "").strip()
+        category = element.word("name")
         own = (annotation.parts or {}).get(category, frozenset())
         seen: Counter[str] = Counter()
         for position, part in enumerate(children(element, "part"), 1):
-            name = (part.value("name") or "").strip()
+            name = part.word("name")
             seen[name] += 1
             most = _PARTS.get(name, 0) if category == "person" else 0
             if name and name not in own and seen[name] > most:

@@ -117,7 +117,7 @@ def _image(reader: VocReader, id_: str, parts: Parts | None) -> tuple[Record, li
         items = [
             of_image(item, shown, reader.path) if isinstance(item, LabelkitError) else item for item in items
         ]
-        for suffix in reader.suffixes(id_):  # of two images neither is a stranger
+        for suffix in reader.images.suffixes(id_):  # of two images neither is a stranger
             image = shown.image.model_copy(update={"path": id_ + suffix})
             items += image_file_of(reader, shown.model_copy(update={"image": image}), reader.path)
     else:
@@ -163,9 +163,9 @@ def _annotation(
 
 def _path(reader: VocReader, id_: str, suffix: str | None) -> str:
     """The path of an image whose record cannot be read."""
-    if reader.is_image_name(id_):
+    if reader.images.is_name(id_):
         return id_
-    present = reader.suffixes(id_)
+    present = reader.images.suffixes(id_)
     return id_ + (suffix if suffix in present else [*present, suffix or ".jpg"][0])
 
 

@@ -14,10 +14,12 @@ from labelkit.formats import Part, _files
 from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation
 from labelkit.formats.voc.element import XmlError, shared_tree
 from labelkit.formats.voc.facts import Facts, survey_of
+from labelkit.formats.voc.images import ImageFolders
 from labelkit.formats.voc.layout import (
-    IMAGE_SUFFIXES,
+    CLASSES,
     NUMBERS_FILE,
-    image_inside,
+    OBJECTS,
+    SETS,
     inside,
     locate,
     walk,
@@ -96,16 +98,14 @@ class VocReader:
     def stems(self) -> frozenset[str]:
         """The ids that have an annotation or a PNG."""
         xml = (name.removesuffix(".xml") for name in walk(self.layout.annotations, ".xml"))
-        png = (name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationClass", ".png"))
-        objects = (
-            name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationObject", ".png")
-        )
+        png = (name.removesuffix(".png") for name in walk(self.layout.root / CLASSES, ".png"))
+        objects = (name.removesuffix(".png") for name in walk(self.layout.root / OBJECTS, ".png"))
         return frozenset((*xml, *png, *objects))
 
     @cached_property
     def sets(self) -> Sets:
         """The lists of ImageSets."""
-        return read_sets(self.layout.root / "ImageSets", self.stems, self.facts.classes)
+        return read_sets(self.layout.root / SETS, self.stems, self.facts.classes)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -119,8 +119,9 @@ class VocReader:
         return frozenset(_files.read_text(file).splitlines()) if file else frozenset()
 
     @cached_property
-    def _listings(self) -> dict[str, dict[str, list[str]]]:
-        return {}
+    def images(self) -> ImageFolders:
+        """Where its images lie."""
+        return ImageFolders(self.layout.images, self.images_dir)
 
     def parts(self) -> Sequence[Part]:
         """The ids in order, 500 a part."""
@@ -149,29 +150,16 @@ class VocReader:
             yield RecordError(f"{self.layout.root}:{id_}", str(error))
 
     def image_file(self, record: Record) -> Path | None:
-        """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation.
-
-        Raises OutsideLinkError (a ValueError) where a link leads out of any folder but ``images_dir``.
-        """
-        files = (image_inside(folder, record.image.path, self.images_dir) for folder in self.layout.images)
-        return next((file for file in files if file is not None), None)
-
-    def seen_image(self, path: str) -> Path | None:
-        """Where the image lies, to see whether it is there and its size: any link is followed for that."""
-        files = (folder / path for folder in self.layout.images)
-        return next((file for file in files if file.is_file()), None)
+        """Where the image lies. Raises OutsideLinkError (see ``ImageFolders.file``)."""
+        return self.images.file(record.image.path)
 
     def is_unfounded(self, id_: str) -> bool:
         """Whether nothing but lists knows an image: no annotation, no PNG and no image file."""
-        return id_ not in self.stems and not self.suffixes(id_) and not self.is_image_name(id_)
-
-    def is_image_name(self, id_: str) -> bool:
-        """Whether what a list says is the name of an image that is there, and not its name without suffix."""
-        return Path(id_).suffix.lower() in IMAGE_SUFFIXES and self.seen_image(id_) is not None
+        return id_ not in self.stems and not self.images.suffixes(id_) and not self.images.is_name(id_)
 
     def at(self, id_: str, line: Line) -> Location:
         """Where a line of a list stands."""
-        file = self.layout.root / "ImageSets" / f"{line.list}.txt"
+        file = self.layout.root / SETS / f"{line.list}.txt"
         return Location(_files.relative(file, self.path), line=line.number, element=id_)
 
     # --- one record ---
@@ -238,7 +226,7 @@ class VocReader:
     def image_path(self, id_: str, said: Said | None) -> str:
         """The path of an image, by which records know it. Raises RecordError: there are two."""
         suffix = said.suffix if said else None
-        if said is None and self.is_image_name(id_):
+        if said is None and self.images.is_name(id_):
             stem = id_[: id_.rindex(".")]
             if stem in self.stems or stem in self.sets.lines:
                 found = f"two ids of one image: {stem!r} and {id_!r}"
@@ -246,34 +234,23 @@ class VocReader:
                 at = self.at(id_, lines[0]) if lines else None
                 raise RecordError(id_, found, "ids without a suffix", code="STR106", at=at)
             return id_
-        if suffix and self.seen_image(id_ + suffix):
+        if suffix and self.images.seen(id_ + suffix):
             return _files.safe_path(id_ + suffix)
-        present = self.suffixes(id_)
+        present = self.images.suffixes(id_)
         if len(present) > 1 and not suffix:
             names = " and ".join(id_ + item for item in present)
             found = f"two images of one id: {names}"
-            second = self.seen_image(id_ + present[1])
+            second = self.images.seen(id_ + present[1])
             at = Location(_files.relative(second, self.path)) if second is not None else None
             raise RecordError(id_, found, "one image an id", "rename one", code="STR106", at=at)
         if len(present) == 1:
             return id_ + present[0]
         return _files.safe_path(id_ + (suffix or ".jpg"))
 
-    def suffixes(self, id_: str) -> list[str]:
-        """The suffixes of the images of that id."""
-        below, _, stem = id_.rpartition("/")
-        found = []
-        for folder in self.layout.images:
-            place = str(folder / below)
-            if place not in self._listings:
-                self._listings[place] = _listing(place)
-            found += [suffix for suffix in self._listings[place].get(stem, []) if suffix not in found]
-        return found
-
     def _image(self, path: str, said: Said | None) -> Image:
         """The image and its size: from the XML, else from the image file where it is there."""
         width, height = (said.width, said.height) if said else (None, None)
-        file = self.seen_image(path) if width is None or height is None else None
+        file = self.images.seen(path) if width is None or height is None else None
         if file is not None and file.stat().st_size:
             try:
                 width, height = image_size(file)
@@ -296,8 +273,8 @@ class VocReader:
 
     def maps(self, id_: str) -> tuple[dict[str, PixelMap], frozenset[int]]:
         """The pixel maps of an image, and the values of its objects that occur."""
-        classes = inside_folder(self.layout.root / "SegmentationClass", f"{id_}.png")
-        owners = inside_folder(self.layout.root / "SegmentationObject", f"{id_}.png")
+        classes = inside_folder(self.layout.root / CLASSES, f"{id_}.png")
+        owners = inside_folder(self.layout.root / OBJECTS, f"{id_}.png")
         if classes is None:
             if owners is not None:
                 found = "no SegmentationClass PNG beside it"
@@ -364,17 +341,3 @@ def object_of(item: SaidObject, number: int, value: int | None) -> Object:
     if value is not None:
         return Instance(mask=Mask.of(Cell("objects", value)), **fields)
     return BoundingBox(**fields)
-
-
-def _listing(folder: str) -> dict[str, list[str]]:
-    """The images in a folder: stem → suffixes."""
-    found: dict[str, list[str]] = {}
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 (names are all that is wanted)
-    except OSError:
-        return found
-    for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122
-        if suffix.lower() in IMAGE_SUFFIXES:
-            found.setdefault(stem, []).append(suffix)
-    return found
