@@ -19,12 +19,13 @@ from labelkit.formats._inspect import image_file_of, of_image
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
 from labelkit.formats.voc.element import shared_tree
+from labelkit.formats.voc.layout import inside_folder
 from labelkit.formats.voc.names import OFFICIAL, native_labelmap
 from labelkit.formats.voc.places import locate, number_of
 from labelkit.formats.voc.raw_annotation import VocAnnotation
 from labelkit.formats.voc.raw_maps import VocMaps, class_map, object_map
 from labelkit.formats.voc.raw_set import VocSet
-from labelkit.formats.voc.read import VocReader, inside_folder, object_of
+from labelkit.formats.voc.read import VocReader, object_of
 from labelkit.model import BoundingBox, Category, Cell, Header, Image, Object, Record
 from labelkit.table import ImageRow, Table, image_row, table_of
 

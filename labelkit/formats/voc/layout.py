@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from labelkit.errors import FormatError
+from labelkit.errors import FormatError, RecordError
 from labelkit.formats import Evidence, _files
 
 DEFAULT_FOLDER = "VOC2012"
@@ -143,6 +143,18 @@ def walk(folder: Path, suffix: str) -> Iterator[str]:
 def inside(root: Path, relative: str) -> Path | None:
     """``_files.inside``, but resolving links only where there can be one: this is called for every image."""
     return _plain(root, relative) if _is_plain(root, relative) else _files.inside(root, relative)
+
+
+def inside_folder(folder: Path, name: str) -> Path | None:
+    """The file of that name. Raises RecordError: it is a link that leaves its folder, or it is no file."""
+    try:
+        file = inside(folder, name)
+    except ValueError as error:
+        place = str(folder / name)
+        raise RecordError(place, str(error), "a file of this data set", code="STR108") from None
+    if file is None and os.path.lexists(folder / name):
+        raise RecordError(str(folder / name), "is no regular file", "a file")
+    return file
 
 
 def image_inside(root: Path, relative: str, named: Path | None) -> Path | None:

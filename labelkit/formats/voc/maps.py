@@ -14,11 +14,58 @@ from typing import Literal
 
 import numpy as np
 
-from labelkit.formats.voc.names import Colour
-from labelkit.model import InstanceMap, Layers, Png, SemanticMap
+from labelkit.errors import RecordError
+from labelkit.formats.voc.layout import CLASSES, OBJECTS, inside_folder
+from labelkit.formats.voc.names import MOST, VOID, Colour, colormap, palette
+from labelkit.model import Category, InstanceMap, Layers, PixelMap, Png, SemanticMap
 from labelkit.pixels import source_pixels
 
 Encoding = Literal["index", "rgb24", "colours"]
+_MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
+
+
+def read_maps(
+    root: Path, id_: str, categories: Sequence[Category]
+) -> tuple[dict[str, PixelMap], frozenset[int]]:
+    """The pixel maps of an image, and the values of its objects that occur.
+
+    categories: of the data set, in the order of their indices. Raises RecordError: a PNG cannot be read, has
+    a value that is no class, or stands without its pair.
+    """
+    classes = inside_folder(root / CLASSES, f"{id_}.png")
+    owners = inside_folder(root / OBJECTS, f"{id_}.png")
+    if classes is None:
+        if owners is not None:
+            found = f"no {CLASSES} PNG beside it"
+            raise RecordError(str(owners), found, "both PNGs of the pair", code="STR106")
+        return {}, frozenset()
+    maps: dict[str, PixelMap] = {"semantic": _semantic(classes, categories)}
+    if owners is None:
+        return maps, frozenset()
+    try:
+        instances = InstanceMap(source=open_map(owners, colormap()), ignore=VOID)
+        values = values_of(instances) - {0, VOID}
+    except ValueError as error:
+        expected = "object indices from 0 to 255"
+        raise RecordError(str(owners), str(error), expected, code=_MAP_FILE) from None
+    maps["objects"] = instances
+    return maps, values
+
+
+def _semantic(file: Path, categories: Sequence[Category]) -> SemanticMap:
+    names = [category.name for category in categories[:MOST]]
+    try:
+        semantic = SemanticMap(
+            source=open_map(file, palette(categories)), classes=dict(enumerate(names, 1)), ignore=VOID
+        )
+        strange = sorted(values_of(semantic) - set(range(len(names) + 1)) - {VOID})
+    except ValueError as error:
+        expected = "class indices, or the colours of classes"
+        raise RecordError(str(file), str(error), expected, code=_MAP_FILE) from None
+    if strange:
+        expected = f"0 to {len(names)} (there are {len(names)} classes) or 255"
+        raise RecordError(str(file), f"value {strange[0]}", expected, code="MSK112")
+    return semantic
 
 
 def open_map(path: Path, colours: tuple[Colour, ...]) -> Png:

@@ -14,8 +14,9 @@ from labelkit.formats._raw import Told
 from labelkit.formats.voc.annotation import children, corner_texts, float_of
 from labelkit.formats.voc.corners import CORNERS
 from labelkit.formats.voc.element import Element, line_of, parse
+from labelkit.formats.voc.layout import inside_folder
 from labelkit.formats.voc.raw_maps import class_map
-from labelkit.formats.voc.read import VocReader, inside_folder
+from labelkit.formats.voc.read import VocReader
 from labelkit.formats.voc.sets import Line, implied_by
 from labelkit.table import ImageRow
 

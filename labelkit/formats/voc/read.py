@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +19,11 @@ from labelkit.formats.voc.layout import (
     NUMBERS_FILE,
     OBJECTS,
     SETS,
-    inside,
+    inside_folder,
     locate,
     walk,
 )
-from labelkit.formats.voc.maps import open_map, values_of
-from labelkit.formats.voc.names import MOST, VOID, colormap, palette
+from labelkit.formats.voc.maps import read_maps
 from labelkit.formats.voc.pairing import owned_values
 from labelkit.formats.voc.sets import Line, Sets, implied_values, read_sets
 from labelkit.model import (
@@ -40,13 +38,11 @@ from labelkit.model import (
     Object,
     PixelMap,
     Record,
-    SemanticMap,
 )
 from labelkit.model import Part as ObjectPart
 from labelkit.pixels import image_size
 
 PART = 500
-_MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
 _STATES: dict[int, Literal["present", "uncertain", "absent"]] = {1: "present", 0: "uncertain", -1: "absent"}
 
 
@@ -272,54 +268,8 @@ class VocReader:
         )
 
     def maps(self, id_: str) -> tuple[dict[str, PixelMap], frozenset[int]]:
-        """The pixel maps of an image, and the values of its objects that occur."""
-        classes = inside_folder(self.layout.root / CLASSES, f"{id_}.png")
-        owners = inside_folder(self.layout.root / OBJECTS, f"{id_}.png")
-        if classes is None:
-            if owners is not None:
-                found = "no SegmentationClass PNG beside it"
-                raise RecordError(str(owners), found, "both PNGs of the pair", code="STR106")
-            return {}, frozenset()
-        maps: dict[str, PixelMap] = {"semantic": self._semantic(classes)}
-        if owners is None:
-            return maps, frozenset()
-        try:
-            instances = InstanceMap(source=open_map(owners, colormap()), ignore=VOID)
-            values = values_of(instances) - {0, VOID}
-        except ValueError as error:
-            expected = "object indices from 0 to 255"
-            raise RecordError(str(owners), str(error), expected, code=_MAP_FILE) from None
-        maps["objects"] = instances
-        return maps, values
-
-    def _semantic(self, file: Path) -> SemanticMap:
-        names = [category.name for category in self.header.categories[:MOST]]
-        try:
-            semantic = SemanticMap(
-                source=open_map(file, palette(self.header.categories)),
-                classes=dict(enumerate(names, 1)),
-                ignore=VOID,
-            )
-            strange = sorted(values_of(semantic) - set(range(len(names) + 1)) - {VOID})
-        except ValueError as error:
-            expected = "class indices, or the colours of classes"
-            raise RecordError(str(file), str(error), expected, code=_MAP_FILE) from None
-        if strange:
-            expected = f"0 to {len(names)} (there are {len(names)} classes) or 255"
-            raise RecordError(str(file), f"value {strange[0]}", expected, code="MSK112")
-        return semantic
-
-
-def inside_folder(folder: Path, name: str) -> Path | None:
-    """The file of that name. Raises RecordError: it is a link that leaves its folder, or it is no file."""
-    try:
-        file = inside(folder, name)
-    except ValueError as error:
-        place = str(folder / name)
-        raise RecordError(place, str(error), "a file of this data set", code="STR108") from None
-    if file is None and os.path.lexists(folder / name):
-        raise RecordError(str(folder / name), "is no regular file", "a file")
-    return file
+        """The pixel maps of an image, and the values of its objects that occur. Raises RecordError."""
+        return read_maps(self.layout.root, id_, self.header.categories)
 
 
 def object_of(item: SaidObject, number: int, value: int | None) -> Object:
