@@ -7,8 +7,7 @@ from functools import partial
 
 from labelkit.changes import Fix
 from labelkit.findings import Location
-from labelkit.image_files import ImageFile
-from labelkit.images import upright_edits
+from labelkit.image_files import ImageFile, upright_edits
 from labelkit.pixels import PIXEL_LIMIT, HugeImageError
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from labelkit.changes import Edit, Fix
 from labelkit.findings import Location
 from labelkit.formats.voc.raw_maps import VocMaps
-from labelkit.map_files import Colour, MapFile, as_palette, packed_colours
+from labelkit.map_files import MapFile, as_palette
+from labelkit.pixels import Colour, packed_colours
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
 

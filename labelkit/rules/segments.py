@@ -9,8 +9,8 @@ import numpy as np
 
 from labelkit.formats.coco.raw_panoptic import PanopticImage, RawSegment, StuffImage
 from labelkit.geometry import rle
-from labelkit.map_files import MapFile, packed_colours
-from labelkit.pixels import Counts, shape_runs
+from labelkit.map_files import MapFile
+from labelkit.pixels import Counts, packed_colours, shape_runs
 from labelkit.rules import Fault, Faults, rule
 
 _MOST = 2**24  # what the three bytes of a pixel can say

@@ -6,7 +6,6 @@ Some tools write the official colours as RGB instead; both are read, and indices
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -16,9 +15,9 @@ import numpy as np
 
 from labelkit.errors import RecordError
 from labelkit.formats.voc.layout import CLASSES, OBJECTS, inside_folder
-from labelkit.formats.voc.names import MOST, VOID, Colour, colormap, palette
+from labelkit.formats.voc.names import MOST, VOID, colormap, palette
 from labelkit.model import Category, InstanceMap, Layers, PixelMap, Png, SemanticMap
-from labelkit.pixels import source_pixels
+from labelkit.pixels import Colour, decoding, source_pixels, stamp, value_counts
 
 Encoding = Literal["index", "rgb24", "colours"]
 _MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
@@ -81,23 +80,15 @@ def open_map(path: Path, colours: tuple[Colour, ...]) -> Png:
 def _mode(path: Path) -> str:
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a bomb: whoever decodes the pixels refuses it
-            with Image.open(path, formats=["PNG"]) as image:
-                return image.mode
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"no readable PNG ({error})") from None
+    with decoding("no readable PNG"), Image.open(path, formats=["PNG"]) as image:
+        return image.mode
 
 
 def values_of(item: SemanticMap | InstanceMap) -> frozenset[int]:
     """The values that occur in a map. Raises ValueError where it cannot be decoded."""
     source = item.source
     if isinstance(source, Png):
-        stamp = Path(source.path).stat().st_mtime_ns if Path(source.path).exists() else 0
-        return _png_values(source.path, source.encoding, source.colours, stamp)
+        return _png_values(source.path, source.encoding, source.colours, stamp(Path(source.path)))
     return _values(source)
 
 
@@ -109,10 +100,7 @@ def _png_values(
 
 
 def _values(source: Png | Layers) -> frozenset[int]:
-    pixels = source_pixels(source)
-    if pixels.size and int(pixels.min()) >= 0 and int(pixels.max()) <= 1 << 16:
-        return frozenset(np.flatnonzero(np.bincount(pixels.ravel())).tolist())
-    return frozenset(np.unique(pixels).tolist())
+    return frozenset(value_counts(source_pixels(source)))
 
 
 def write_map(item: SemanticMap | InstanceMap, path: Path, colours: Sequence[Colour]) -> None:
