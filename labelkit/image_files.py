@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.changes import Edit
+from labelkit.findings import Location
 from labelkit.pixels import decoding, refuse_huge
 from labelkit.table import ImageRow
 
@@ -57,6 +58,11 @@ class ImageFile:
     row: ImageRow
     path: Path
     name: str
+
+    @property
+    def at(self) -> Location:
+        """Where it is."""
+        return Location(self.name, image=self.row.path)
 
     @cached_property
     def header(self) -> ImageHeader:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.changes import Edit
+from labelkit.findings import Location
 from labelkit.image_files import ImageHeader, read_header
 from labelkit.pixels import Colour, decoding, packed_colours, places_of_colours, read_png, value_counts
 from labelkit.table import ImageRow
@@ -40,6 +41,11 @@ class MapFile:
     colours: tuple[Colour, ...] = ()
     void: int | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def at(self) -> Location:
+        """Where it is."""
+        return Location(self.name, image=self.row.path)
 
     @cached_property
     def header(self) -> ImageHeader:

@@ -225,20 +225,22 @@ def shape_runs(mask: Mask, height: int, width: int, rule: str = "coco") -> Count
                 f"an RLE of size {shape.size[0]} x {shape.size[1]}, the image has {height} x {width}"
             )
         refuse_huge(height, width)
-        runs = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else _listed_runs(shape.counts)
-        rle.check(runs, height, width)
-        return runs
+        return rle_runs(shape)
     if isinstance(shape, Polygons):
         refuse_huge(height, width)
         return _polygon_runs(shape, height, width, rule)
     raise ValueError("a cell of a map where an outline or an RLE was expected")
 
 
-def _listed_runs(counts: list[int]) -> Counts:
+def rle_runs(shape: Rle) -> Counts:
+    """The runs of an RLE at its own size. Raises ValueError where the counts cannot be its pixels."""
     try:
-        return np.array(counts, dtype=np.int64)
+        listed = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else shape.counts
+        runs = np.asarray(listed, dtype=np.int64)
     except OverflowError:
         raise ValueError("a run of more than 64 bits") from None
+    rle.check(runs, *shape.size)
+    return runs
 
 
 def _polygon_runs(shape: Polygons, height: int, width: int, rule: str) -> Counts:

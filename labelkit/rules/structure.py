@@ -6,9 +6,8 @@ What a reader cannot read at all it says with its error, and with the error's co
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 
-from labelkit.changes import Edit, Fix
+from labelkit.changes import Edit, Fix, known
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import brief
@@ -209,11 +208,7 @@ def _flag_fix(annotation: VocAnnotation, element: Element, text: str) -> Fix | N
     if means is None:
         return None
     edit = Edit(annotation.path, *replaced(annotation.data, element, means))
-    return Fix(f"write {means}", partial(_only, edit), is_safe=means == "0")
-
-
-def _only(edit: Edit) -> list[Edit]:
-    return [edit]
+    return Fix(f"write {means}", known(edit), is_safe=means == "0")
 
 
 _PARTS = {"head": 1, "hand": 2, "foot": 2}  # of a person, and how many (FORMATS 2.3)
