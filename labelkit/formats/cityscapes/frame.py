@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from pydantic import ValidationError
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
@@ -356,3 +357,11 @@ def _from_value(kind: str, value: int, mask: Mask, own: dict[str, Any] | None = 
 
 def _in_cell(item: Instance, value: int) -> Instance:
     return item.model_copy(update={"mask": Mask.of(Cell(OBJECTS, value))})
+
+
+def first_line(error: Exception) -> str:
+    """Why a frame cannot be a record, as one line."""
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -16,7 +16,7 @@ import numpy as np
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats.cityscapes.files import FrameFiles
-from labelkit.formats.cityscapes.frame import FrameReader, Truth, image_name, plain_name
+from labelkit.formats.cityscapes.frame import FrameReader, Truth, first_line, image_name, plain_name
 from labelkit.formats.cityscapes.layout import Folder, Frame
 from labelkit.formats.cityscapes.pngs import BY_TRAIN_ID, COLOURS, OF_CLASSES, is_known
 from labelkit.formats.cityscapes.raw_document import RawObject, RawPolygons
@@ -234,7 +234,7 @@ class CityscapesFrame:
         except LabelkitError as error:
             return error
         except (ValueError, OSError) as error:  # pydantic's among them
-            return RecordError(self.name, str(error).splitlines()[0])
+            return RecordError(self.name, first_line(error))
         self.layers |= reader.layers
         return record
 
