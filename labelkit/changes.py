@@ -7,6 +7,7 @@ that means. A rule over something else says the bytes itself, made when someone 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -37,6 +38,11 @@ class Remove(NamedTuple):
 
 Change: TypeAlias = Put | Remove
 Edits: TypeAlias = Callable[[], Iterable[Edit]]
+
+
+def known(*edits: Edit) -> Edits:
+    """Edits that need not be made, as a function that pickles."""
+    return partial(tuple, edits)
 
 
 class Fix(NamedTuple):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from labelkit.changes import Fix, Put, Remove
+from labelkit.changes import Fix, Put, Remove, known
 from labelkit.errors import LabelkitError
 from labelkit.formats import get_format
 from labelkit.formats._inspect import placed
@@ -99,7 +99,7 @@ def _settled(fix: Fix, table: Table, row: int) -> Fix | None:
     if not isinstance(fix.change, Put | Remove):
         return fix
     edits = tuple(table.edits(row, fix.change))
-    return fix._replace(change=partial(tuple, edits)) if edits else None
+    return fix._replace(change=known(*edits)) if edits else None
 
 
 @dataclass

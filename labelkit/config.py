@@ -13,7 +13,6 @@ import re
 import sys
 from collections.abc import Collection
 from contextlib import suppress
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -27,7 +26,7 @@ from pydantic import (
     ValidationInfo,
 )
 
-from labelkit.errors import UsageError
+from labelkit.errors import UsageError, near
 from labelkit.formats import formats as all_formats
 from labelkit.options import format_options, rule_options, shown
 from labelkit.rules import SEVERITIES, matching, selected
@@ -61,9 +60,8 @@ def _source(info: ValidationInfo) -> tuple[str, _Source]:
 def _choice(known: Collection[str]) -> AfterValidator:
     def check(value: str, info: ValidationInfo) -> str:
         if value not in known:
-            near = get_close_matches(value, known, 1)
-            advice = f"did you mean {near[0]}?" if near else ""
-            raise UsageError(_source(info)[0], shown(value), f"one of {', '.join(known)}", advice)
+            expected = f"one of {', '.join(known)}"
+            raise UsageError(_source(info)[0], shown(value), expected, near(value, known))
         return value
 
     return AfterValidator(check)
@@ -241,8 +239,7 @@ def _explained(place: str, error: ValidationError) -> UsageError:
         expected = _EXPECTED.get(first["type"], first["msg"])
         return UsageError(where, shown(first["input"]), expected, more)
     known = [_kebab(name) for name in Config.model_fields]
-    near = get_close_matches(_kebab(key), known, 1)
-    advice = [f"did you mean {near[0]}?" if near else "", more]
+    advice = [near(_kebab(key), known), more]
     if key == "tool":
         advice[0] = "in this file they stand at the top, without [tool.labelkit]"
     return UsageError(where, "unknown key", f"one of {', '.join(known)}", "; ".join(filter(None, advice)))

@@ -8,7 +8,16 @@ of the rule by which ``labelkit validate`` reports the defect (``MSK102``), wher
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 from labelkit.findings import Location
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """Advice for a word that is none of those that are known: the nearest of them, or nothing."""
+    found = get_close_matches(word, list(known), 1)
+    return f"did you mean {found[0]}?" if found else ""
 
 
 class LabelkitError(Exception):

@@ -1,24 +1,24 @@
 """An image file as rules look at it: its header, its bytes and its pixels, each read when someone looks.
 
-Nothing is written and nothing rotated; sizes are those of the stored pixels. A file that claims more pixels
+Nothing is written; sizes are those of the stored pixels, whatever EXIF says. A file that claims more pixels
 than the limit is never decoded.
 """
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.pixels import HugeImageError, refuse_huge
+from labelkit.changes import Edit
+from labelkit.findings import Location
+from labelkit.pixels import decoding, refuse_huge
 from labelkit.table import ImageRow
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -43,7 +43,7 @@ def read_header(path: Path) -> ImageHeader:
     """
     from PIL import Image
 
-    with _quiet(), Image.open(path) as image:
+    with decoding(), Image.open(path) as image:
         refuse_huge(image.height, image.width)
         # Of a PNG, Pillow would decode all pixels to look for EXIF behind them, where no tool writes it.
         has_exif = image.format != "PNG" or "exif" in image.info
@@ -58,6 +58,11 @@ class ImageFile:
     row: ImageRow
     path: Path
     name: str
+
+    @property
+    def at(self) -> Location:
+        """Where it is."""
+        return Location(self.name, image=self.row.path)
 
     @cached_property
     def header(self) -> ImageHeader:
@@ -96,23 +101,31 @@ class ImageFile:
 
         _ = self.header
         sizes = (_HASH_SIDE + 1, _HASH_SIDE), (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
-        with _quiet(), Image.open(self.path) as image:
+        with decoding(), Image.open(self.path) as image:
             image.draft("L", (_HASH_SIDE * 8, _HASH_SIDE * 8))
             grey = image.convert("L")
             cells, thumbnail = (np.asarray(grey.resize(size, Image.Resampling.BOX)) for size in sizes)
         return cells, thumbnail
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Pillow's many ways to say that a file is broken as one ValueError; its warnings as nothing."""
-    from PIL import Image
+def upright_edits(file: Path) -> tuple[Edit, ...]:
+    """The edit that turns an image's stored pixels as its EXIF orientation says, and drops that.
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    except Image.DecompressionBombError as error:
-        raise HugeImageError(str(error)) from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(str(error)) from None
+    There is none for several frames, nor for formats other than JPEG, PNG and WebP. A JPEG is encoded again
+    with its own quantisation tables and subsampling, so that little changes; all else is exact.
+    Raises ValueError where the image cannot be decoded.
+    """
+    from PIL import Image, ImageOps, JpegImagePlugin
+
+    read_header(file)
+    out = BytesIO()
+    with decoding("the image cannot be decoded"), Image.open(file) as image:
+        if image.format not in ("JPEG", "PNG", "WEBP") or getattr(image, "n_frames", 1) > 1:
+            return ()
+        how: dict[str, Any] = {"lossless": True, "exact": True} if image.format == "WEBP" else {}
+        if isinstance(image, JpegImagePlugin.JpegImageFile):
+            how = {"qtables": image.quantization, "subsampling": JpegImagePlugin.get_sampling(image)}
+        turned = ImageOps.exif_transpose(image)
+        kept = {key: turned.info[key] for key in ("exif", "icc_profile") if key in turned.info}
+        turned.save(out, image.format, **kept, **how)
+    return (Edit(file, 0, None, out.getvalue()),)

@@ -10,13 +10,11 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from labelkit.changes import Edit
 from labelkit.errors import DestinationError
 from labelkit.pixels import image_size
 
@@ -130,33 +128,3 @@ def _fits(image: Image.Image) -> bool:
 def _sixteen_bit(image: Image.Image) -> Image.Image:
     """The same image where a PNG has its mode, else with samples of 16 bits, which hold its values."""
     return image.convert("I;16") if image.mode == "I" else image
-
-
-# --- orientation -------------------------------------------------------------------------------------------
-
-
-def upright_edits(file: Path) -> tuple[Edit, ...]:
-    """The edit that turns an image's stored pixels as its EXIF orientation says, and drops that.
-
-    There is none for several frames, nor for formats other than JPEG, PNG and WebP. A JPEG is encoded again
-    with its own quantisation tables and subsampling, so that little changes; all else is exact.
-    Raises ValueError where the image cannot be decoded.
-    """
-    from PIL import Image, ImageOps, JpegImagePlugin
-
-    image_size(file)
-    out = BytesIO()
-    try:
-        with Image.open(file) as image:
-            if image.format not in ("JPEG", "PNG", "WEBP") or getattr(image, "n_frames", 1) > 1:
-                return ()
-            how: dict[str, Any] = {"lossless": True, "exact": True} if image.format == "WEBP" else {}
-            if isinstance(image, JpegImagePlugin.JpegImageFile):
-                sampling = JpegImagePlugin.get_sampling(image)
-                how = {"qtables": image.quantization, "subsampling": sampling}
-            turned = ImageOps.exif_transpose(image)
-            kept = {key: turned.info[key] for key in ("exif", "icc_profile") if key in turned.info}
-            turned.save(out, image.format, **kept, **how)
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"the image cannot be decoded ({error})") from None
-    return (Edit(file, 0, None, out.getvalue()),)

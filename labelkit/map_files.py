@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.changes import Edit
+from labelkit.findings import Location
 from labelkit.image_files import ImageHeader, read_header
-from labelkit.pixels import read_png
+from labelkit.pixels import Colour, decoding, packed_colours, places_of_colours, read_png, value_counts
 from labelkit.table import ImageRow
-
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +41,11 @@ class MapFile:
     colours: tuple[Colour, ...] = ()
     void: int | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def at(self) -> Location:
+        """Where it is."""
+        return Location(self.name, image=self.row.path)
 
     @cached_property
     def header(self) -> ImageHeader:
@@ -69,15 +73,7 @@ class MapFile:
 
         Raises as ``stored`` does.
         """
-        pixels = self.stored
-        if not self.is_index:
-            pixels = packed_colours(pixels)
-        if pixels.dtype == np.uint8:  # many times as fast as sorting
-            counted = np.bincount(pixels.ravel())
-            values, times = np.flatnonzero(counted), counted[counted > 0]
-        else:
-            values, times = np.unique(pixels, return_counts=True)
-        return dict(zip(values.tolist(), times.tolist(), strict=True))
+        return value_counts(self.stored if self.is_index else packed_colours(self.stored))
 
     @cached_property
     def palette(self) -> tuple[Colour, ...]:
@@ -89,7 +85,7 @@ class MapFile:
 
         if self.header.mode != "P":
             return ()
-        with Image.open(self.path, formats=["PNG"]) as image:
+        with decoding(), Image.open(self.path, formats=["PNG"]) as image:
             numbers = image.getpalette("RGB") or []
         return tuple(zip(numbers[::3], numbers[1::3], numbers[2::3], strict=True))
 
@@ -107,17 +103,8 @@ class MapFile:
             return stored
         if stored.shape[2] < 3 or not self.colours:
             return None
-        packed = packed_colours(stored)
-        known = packed_colours(np.array(self.colours, dtype=np.uint8))
-        first, where = np.unique(known, return_index=True)
-        found = np.clip(np.searchsorted(first, packed), 0, len(first) - 1)
-        return where[found] if (first[found] == packed).all() else None
-
-
-def packed_colours(colours: NDArray[Any]) -> NDArray[np.int64]:
-    """Colours (..., 3 or 4) as one number each: R + 256 G + 65536 B."""
-    wide = colours[..., :3].astype(np.int64)
-    return np.asarray(wide[..., 0] + 256 * wide[..., 1] + 65536 * wide[..., 2])
+        labels, strange = places_of_colours(packed_colours(stored), self.colours)
+        return None if strange.any() else labels
 
 
 def as_palette(path: Path, labels: NDArray[Any], colours: Sequence[Colour]) -> Edit:
@@ -135,6 +122,6 @@ def with_values(path: Path, values: Mapping[int, int]) -> Edit:
     """The edit that gives the pixels of a PNG of mode P other values, and keeps its palette."""
     from PIL import Image
 
-    with Image.open(path, formats=["PNG"]) as image, BytesIO() as stream:
+    with decoding(), Image.open(path, formats=["PNG"]) as image, BytesIO() as stream:
         image.point([values.get(value, value) for value in range(256)]).save(stream, format="PNG")
         return Edit(path, 0, None, stream.getvalue())

@@ -6,11 +6,10 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from labelkit.errors import UsageError
+from labelkit.errors import UsageError, near
 from labelkit.formats import formats, get_format
 from labelkit.rules import Rule, matching, rules
 
@@ -53,7 +52,7 @@ def format_options(
     options: dict[str, dict[str, Any]] = {}
     for name, values in given.items():
         if name not in formats():
-            raise UsageError(f"{place}{name}", "no such format", _one_of(formats()), _near(name, formats()))
+            raise UsageError(f"{place}{name}", "no such format", _one_of(formats()), near(name, formats()))
         hints = reading_hints(name)
         for key, value in values.items():
             where = f"{place}{name}.{key}"
@@ -146,16 +145,9 @@ def _known(place: str, key: str, hints: Mapping[str, Any], what: str) -> str:
     if option in COMMON and option not in hints:
         raise UsageError(place, "not an option of one rule", "", f"say {option} once for all rules")
     if option not in hints:
-        raise UsageError(
-            place, f"not {what}", _one_of(hints) or "none, for it has none", _near(option, hints)
-        )
+        raise UsageError(place, f"not {what}", _one_of(hints) or "none, for it has none", near(option, hints))
     return option
 
 
 def _one_of(words: Any) -> str:
     return ("one of " if len(words := list(words)) > 1 else "") + ", ".join(words)
-
-
-def _near(word: str, known: Any) -> str:
-    near = get_close_matches(word, list(known), 1)
-    return f"did you mean {near[0]}?" if near else ""

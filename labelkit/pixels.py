@@ -7,7 +7,8 @@ with zeros, as everywhere in ``geometry.rle``.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ _VALUE_LIMIT = 1 << 31  # maps are int32
 SIDE_LIMIT = 1 << 31  # of a width or a height: what image files can say, and 64-bit products can hold
 Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]
+Colour = tuple[int, int, int]
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -43,21 +45,34 @@ def image_size(path: Path) -> tuple[int, int]:
     """
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                width, height = image.size
-    except Image.DecompressionBombError as error:
-        raise HugeImageError(str(error)) from None
-    except OSError as error:
-        raise ValueError(f"no readable image ({error})") from None
+    with decoding("no readable image"), Image.open(path) as image:
+        width, height = image.size
     refuse_huge(height, width)
     return width, height
 
 
 class HugeImageError(ValueError):
     """An image claims more pixels than the limit."""
+
+
+@contextmanager
+def decoding(what: str = "") -> Iterator[None]:
+    """Pillow's many ways to say that a file is broken as one ValueError; its warnings as nothing.
+
+    what: the message begins with it. A file that claims too many pixels is a HugeImageError.
+    """
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except Image.DecompressionBombError as error:
+        raise HugeImageError(str(error)) from None
+    except ValueError:
+        raise
+    except Exception as error:  # decoders raise anything on a broken file
+        raise ValueError(f"{what} ({error})" if what else str(error)) from None
 
 
 def refuse_huge(height: int, width: int) -> None:
@@ -71,11 +86,11 @@ def read_png(path: Path) -> NDArray[Any]:
 
     Raises ValueError, as image_size does, and where the file is truncated.
     """
-    return _read_png(path, _stamp(path))
+    return _read_png(path, stamp(path))
 
 
-def _stamp(path: Path) -> int:
-    """What changes when a file does."""
+def stamp(path: Path) -> int:
+    """What changes when a file does, for caches."""
     return path.stat().st_mtime_ns if path.exists() else 0
 
 
@@ -84,15 +99,20 @@ def _read_png(path: Path, stamp: int) -> NDArray[Any]:
     from PIL import Image
 
     image_size(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=["PNG"]) as image:
-                pixels = np.array(image)
-                pixels.flags.writeable = False
-                return pixels
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"the PNG cannot be decoded ({error})") from None
+    with decoding("the PNG cannot be decoded"), Image.open(path, formats=["PNG"]) as image:
+        pixels: NDArray[Any] = np.array(image)
+    pixels.flags.writeable = False
+    return pixels
+
+
+def value_counts(pixels: NDArray[Any]) -> dict[int, int]:
+    """How many pixels each value has that occurs, in rising order of values. pixels: whole numbers."""
+    if pixels.size and int(pixels.min()) >= 0 and int(pixels.max()) < 1 << 16:  # faster than sorting
+        counts = np.bincount(pixels.ravel())
+        values, times = np.flatnonzero(counts), counts[counts > 0]
+    else:
+        values, times = np.unique(pixels, return_counts=True)
+    return dict(zip(values.tolist(), times.tolist(), strict=True))
 
 
 def map_pixels(item: SemanticMap | InstanceMap) -> Labels:
@@ -107,14 +127,12 @@ def source_pixels(source: Png | Layers) -> Labels:
     """The values of a map's source, (h, w) int32, read-only; raises as map_pixels does."""
     if isinstance(source, Png):
         path = Path(source.path)
-        return _png_pixels(path, source.encoding, source.colours, _stamp(path))
+        return _png_pixels(path, source.encoding, source.colours, stamp(path))
     return _painted(source)
 
 
 @lru_cache(maxsize=6)
-def _png_pixels(
-    path: Path, encoding: str, colours: tuple[tuple[int, int, int], ...] | None, stamp: int
-) -> Labels:
+def _png_pixels(path: Path, encoding: str, colours: tuple[Colour, ...] | None, stamp: int) -> Labels:
     stored = _read_png(path, stamp)
     if encoding == "index":
         if stored.ndim != 2:
@@ -123,19 +141,28 @@ def _png_pixels(
     else:
         if stored.ndim != 3 or stored.shape[2] < 3:
             raise ValueError("one value a pixel where colours were expected")
-        wide = stored[..., :3].astype(np.int32)
-        labels = wide[..., 0] + 256 * wide[..., 1] + 65536 * wide[..., 2]
+        labels = packed_colours(stored)
         if encoding == "colours":
             labels = _by_colour(labels, colours or ())
     labels.flags.writeable = False
     return labels
 
 
-def _by_colour(packed: Labels, colours: tuple[tuple[int, int, int], ...]) -> Labels:
-    known = np.array([r + 256 * g + 65536 * b for r, g, b in colours], dtype=np.int32)
-    first, where = np.unique(known, return_index=True)
+def packed_colours(colours: NDArray[Any]) -> Labels:
+    """Colours (..., 3 or 4) as one number each: R + 256 G + 65536 B."""
+    wide = colours[..., :3].astype(np.int32)
+    return np.asarray(wide[..., 0] + 256 * wide[..., 1] + 65536 * wide[..., 2])
+
+
+def places_of_colours(packed: Labels, colours: Sequence[Colour]) -> tuple[Labels, NDArray[np.bool_]]:
+    """Where packed colours (...) stand in a table of some, and which of them are not there."""
+    first, where = np.unique(packed_colours(np.array(colours)), return_index=True)
     found = np.clip(np.searchsorted(first, packed), 0, len(first) - 1)
-    strange = first[found] != packed
+    return where[found].astype(np.int32), first[found] != packed
+
+
+def _by_colour(packed: Labels, colours: Sequence[Colour]) -> Labels:
+    places, strange = places_of_colours(packed, colours)
     if strange.any():
         y, x = (int(v) for v in np.argwhere(strange)[0])
         value = int(packed[y, x])
@@ -143,7 +170,7 @@ def _by_colour(packed: Labels, colours: tuple[tuple[int, int, int], ...]) -> Lab
             f"colour ({value & 255}, {value >> 8 & 255}, {value >> 16}) at x={x}, y={y} is not in the palette"
             f" ({int(strange.sum())} such pixels)"
         )
-    return where[found].astype(np.int32)
+    return places
 
 
 _last_painted: list[tuple[Layers, Labels]] = []
@@ -198,20 +225,22 @@ def shape_runs(mask: Mask, height: int, width: int, rule: str = "coco") -> Count
                 f"an RLE of size {shape.size[0]} x {shape.size[1]}, the image has {height} x {width}"
             )
         refuse_huge(height, width)
-        runs = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else _listed_runs(shape.counts)
-        rle.check(runs, height, width)
-        return runs
+        return rle_runs(shape)
     if isinstance(shape, Polygons):
         refuse_huge(height, width)
         return _polygon_runs(shape, height, width, rule)
     raise ValueError("a cell of a map where an outline or an RLE was expected")
 
 
-def _listed_runs(counts: list[int]) -> Counts:
+def rle_runs(shape: Rle) -> Counts:
+    """The runs of an RLE at its own size. Raises ValueError where the counts cannot be its pixels."""
     try:
-        return np.array(counts, dtype=np.int64)
+        listed = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else shape.counts
+        runs = np.asarray(listed, dtype=np.int64)
     except OverflowError:
         raise ValueError("a run of more than 64 bits") from None
+    rle.check(runs, *shape.size)
+    return runs
 
 
 def _polygon_runs(shape: Polygons, height: int, width: int, rule: str) -> Counts:

@@ -9,6 +9,7 @@ import pytest
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._inspect import place_of, placed
+from labelkit.formats.coco.index import Index
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,12 @@ def test_an_error_that_knows_its_place_keeps_it_and_another_keeps_the_rest(tmp_p
         f"{tmp_path / 'z'}: found; expected expected; advice",
         "STR106",
     )
+
+
+@pytest.mark.parametrize(("strange", "found"), [(b"NaN", "NaN"), (b'"\xe9"', "not UTF-8")])
+def test_the_byte_of_an_error_counts_a_byte_order_mark(strange: bytes, found: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_bytes(b'\xef\xbb\xbf{"images": [' + strange + b"]}")
+    byte = file.read_bytes().index(strange.strip(b'"'))
+    with pytest.raises(FormatError, match=f"a.json:byte {byte}: {found}"):
+        Index(file)

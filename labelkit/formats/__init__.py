@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -19,7 +18,7 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any, NamedTuple, Protocol
 
-from labelkit.errors import RecordError, UsageError
+from labelkit.errors import RecordError, UsageError, near
 from labelkit.findings import Finding, Tell
 from labelkit.model import Header, Record
 
@@ -214,9 +213,8 @@ def get_format(name: str) -> Format:
     known = formats()
     if name.lower() in known:
         return known[name.lower()]
-    near = get_close_matches(name.lower(), known, 1)
-    advice = f"did you mean {near[0]}?" if near else ""
-    raise UsageError(f"format {name!r}", "no such format", f"one of {', '.join(known)}", advice)
+    expected = f"one of {', '.join(known)}"
+    raise UsageError(f"format {name!r}", "no such format", expected, near(name.lower(), known))
 
 
 def detect(path: Path) -> dict[str, Evidence]:

@@ -8,6 +8,7 @@ from labelkit.changes import Fix, Put, Remove
 from labelkit.geometry.rings import Floats
 from labelkit.model import Box
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import bracketed
 from labelkit.shapes import ABSURD
 from labelkit.table import Table, rows_where
 
@@ -42,7 +43,7 @@ def overhang(table: Table) -> Floats:
 
 def show(table: Table, row: int) -> str:
     """A box as COCO writes it."""
-    return "[" + ", ".join(f"{number:g}" for number in table.box[row]) + "]"
+    return bracketed(table.box[row])
 
 
 def show_size(table: Table, row: int) -> str:

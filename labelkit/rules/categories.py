@@ -11,7 +11,10 @@ from labelkit.formats import formats
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import few
 from labelkit.survey import Survey
+
+_SHOWN = 5  # categories that a message names
 
 
 @rule("CAT101")
@@ -92,7 +95,7 @@ def unused_category(survey: Survey) -> Faults:
     unused = [name for name, count in survey.examples.items() if not count and name not in labelled]
     if unused:
         what = "category" if len(unused) == 1 else "categories"
-        text = f"{len(unused)} {what} without an example: {_few(unused)}"
+        text = f"{len(unused)} {what} without an example: {few(unused, _SHOWN)}"
         yield Fault(Location(survey.root.name), text)
 
 
@@ -109,16 +112,12 @@ def too_few_examples(survey: Survey, *, smallest: int = 10) -> Faults:
     counts = survey.examples
     if max(counts.values(), default=0) < 10 * smallest:
         return
-    few = sorted((count, name) for name, count in counts.items() if 0 < count < smallest)
-    if few:
-        shown = _few([f"{name} ({count})" for count, name in few])
-        what = "category" if len(few) == 1 else "categories"
-        text = f"{len(few)} {what} with fewer than {smallest} examples: {shown}"
+    rare = sorted((count, name) for name, count in counts.items() if 0 < count < smallest)
+    if rare:
+        shown = few([f"{name} ({count})" for count, name in rare], _SHOWN)
+        what = "category" if len(rare) == 1 else "categories"
+        text = f"{len(rare)} {what} with fewer than {smallest} examples: {shown}"
         yield Fault(Location(survey.root.name), text)
-
-
-def _few(words: list[str]) -> str:
-    return ", ".join(words[:5]) + (f" and {len(words) - 5} more" if len(words) > 5 else "")
 
 
 @rule("CAT106", "warning")

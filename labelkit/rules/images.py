@@ -7,8 +7,7 @@ from functools import partial
 
 from labelkit.changes import Fix
 from labelkit.findings import Location
-from labelkit.image_files import ImageFile
-from labelkit.images import upright_edits
+from labelkit.image_files import ImageFile, upright_edits
 from labelkit.pixels import PIXEL_LIMIT, HugeImageError
 from labelkit.rules import Fault, Faults, rule
 from labelkit.survey import Survey
@@ -31,10 +30,6 @@ _KINDS = {
     "CMYK": _INKS,
 }  # by Pillow's mode, where it is not usual
 _TURNED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-
-
-def _at(file: ImageFile) -> Location:
-    return Location(file.name, image=file.row.path)
 
 
 def _is_empty(file: ImageFile) -> bool:
@@ -63,7 +58,7 @@ def unreadable_image(file: ImageFile) -> Faults:
     except HugeImageError:
         return  # IMG106 tells it
     except ValueError as error:
-        yield Fault(_at(file), f"not a readable image ({error})")
+        yield Fault(file.at, f"not a readable image ({error})")
 
 
 @rule("IMG102")
@@ -79,7 +74,7 @@ def truncated_image(file: ImageFile) -> Faults:
     try:
         _ = file.fingerprint
     except ValueError as error:
-        yield Fault(_at(file), f"cannot be decoded to its end ({error})")
+        yield Fault(file.at, f"cannot be decoded to its end ({error})")
 
 
 @rule("IMG103", "warning")
@@ -94,7 +89,7 @@ def wrong_extension(file: ImageFile) -> Faults:
         return
     kind, suffix = file.header.type, file.path.suffix.lower()
     if kind in _SUFFIXES and suffix not in _SUFFIXES[kind]:
-        yield Fault(_at(file), f"a {kind} file; expected {' or '.join(_SUFFIXES[kind])}, not {suffix!r}")
+        yield Fault(file.at, f"a {kind} file; expected {' or '.join(_SUFFIXES[kind])}, not {suffix!r}")
 
 
 @rule("IMG104")
@@ -114,7 +109,7 @@ def size_mismatch(file: ImageFile) -> Faults:
     turned = header.orientation in _TURNED and (header.height, header.width) == (width, height)
     if not turned:  # CNV107 names that
         text = f"{header.width} x {header.height} pixels; expected {width} x {height}, as annotated"
-        yield Fault(_at(file), text)
+        yield Fault(file.at, text)
 
 
 @rule("CNV107", "warning")
@@ -132,7 +127,7 @@ def size_swapped_by_orientation(file: ImageFile) -> Faults:
     if header.orientation in _TURNED and (header.height, header.width) == (width, height):
         stored = f"{header.width} x {header.height} pixels, turned by EXIF orientation {header.orientation}"
         fix = Fix("turn the pixels as EXIF says", partial(upright_edits, file.path), is_safe=False)
-        yield Fault(_at(file), f"stored as {stored}; annotated as {width} x {height}", fix=fix)
+        yield Fault(file.at, f"stored as {stored}; annotated as {width} x {height}", fix=fix)
 
 
 @rule("IMG105", "warning")
@@ -170,7 +165,7 @@ def decompression_bomb(file: ImageFile) -> Faults:
     try:
         _ = file.header
     except HugeImageError as error:
-        yield Fault(_at(file), f"more pixels than is safe ({error}); expected at most {PIXEL_LIMIT}")
+        yield Fault(file.at, f"more pixels than is safe ({error}); expected at most {PIXEL_LIMIT}")
     except ValueError:
         return  # IMG101 tells it
 
@@ -184,4 +179,4 @@ def empty_file(file: ImageFile) -> Faults:
     Example: `0017.jpg` of 0 bytes
     """
     if _is_empty(file):
-        yield Fault(_at(file), "no bytes")
+        yield Fault(file.at, "no bytes")

@@ -13,17 +13,15 @@ from numpy.typing import NDArray
 from labelkit.changes import Edit, Fix
 from labelkit.findings import Location
 from labelkit.formats.voc.raw_maps import VocMaps
-from labelkit.map_files import Colour, MapFile, as_palette, packed_colours
+from labelkit.map_files import MapFile, as_palette
+from labelkit.pixels import Colour, packed_colours
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import few
 from labelkit.survey import Survey
 
 _GREY = ("L", "1", "I;16")  # modes whose pixels are one number, and which have no palette
 _COLOURS = ("RGB", "RGBA")
 _SHOWN = 3  # of many values that a message could name
-
-
-def _at(file: MapFile) -> Location:
-    return Location(file.name, image=file.row.path)
 
 
 def _mode(file: MapFile) -> str:
@@ -50,7 +48,7 @@ def map_mode(file: MapFile) -> Faults:
     mode = _mode(file)
     other = (*_GREY, *_COLOURS) if _wants_palette(file) else ()  # which rules of their own tell
     if mode and file.modes and mode not in (*file.modes, *other):
-        yield Fault(_at(file), f"mode {mode}; expected {' or '.join(file.modes)}")
+        yield Fault(file.at, f"mode {mode}; expected {' or '.join(file.modes)}")
 
 
 @rule("MSK129", "info")
@@ -67,7 +65,7 @@ def map_without_palette(file: MapFile) -> Faults:
     if _strange_values(file) or max(file.counts, default=0) > 255:
         return
     fix = _palette_fix(file, "add the palette")
-    yield Fault(_at(file), f"mode {mode}, which has no palette; expected P", fix=fix)
+    yield Fault(file.at, f"mode {mode}, which has no palette; expected P", fix=fix)
 
 
 @rule("MSK110", "warning")
@@ -82,7 +80,7 @@ def rgb_palette(file: MapFile) -> Faults:
         return
     opaque = file.stored.shape[2] == 3 or bool((file.stored[..., 3] == 255).all())
     fix = _palette_fix(file, "turn colours into indices") if opaque else None
-    yield Fault(_at(file), f"mode {file.header.mode}; expected P, with indices", fix=fix)
+    yield Fault(file.at, f"mode {file.header.mode}; expected P, with indices", fix=fix)
 
 
 @rule("MSK111")
@@ -105,7 +103,7 @@ def blurred_colours(file: MapFile) -> Faults:
     share = f"{count} of {packed.size} pixels in {kinds} colours that no class has"
     first = f"first ({red}, {green}, {blue}) at x={x}, y={y}"
     nearest = _called(file, _nearest(file, (red, green, blue)))
-    yield Fault(_at(file), f"{share}, {first}; the nearest class is {nearest}")
+    yield Fault(file.at, f"{share}, {first}; the nearest class is {nearest}")
 
 
 @rule("MSK112")
@@ -120,10 +118,8 @@ def value_outside_table(file: MapFile) -> Faults:
     if not strange or file.values is None or file.labels is None:
         return
     y, x = (int(number) for number in np.argwhere(np.isin(file.labels, [*strange]))[0])
-    shown = ", ".join(f"{value} ({count} pixels)" for value, count in [*strange.items()][:_SHOWN])
-    more = f" and {len(strange) - _SHOWN} more" if len(strange) > _SHOWN else ""
-    where = f"first at x={x}, y={y}"
-    yield Fault(_at(file), f"values {shown}{more}, {where}; expected {_ranges(file.values)}")
+    shown = few([f"{value} ({count} pixels)" for value, count in strange.items()], _SHOWN)
+    yield Fault(file.at, f"values {shown}, first at x={x}, y={y}; expected {_ranges(file.values)}")
 
 
 @rule("MSK120", "warning")
@@ -149,9 +145,9 @@ def palette_not_official(file: MapFile) -> Faults:
         names = [_called(file, file.colours.index(shown[value])) for value in wrong[:_SHOWN] if shown[value]]
         numbers = ", ".join(str(value) for value in wrong[:_SHOWN])
         text += f"; the colours of {numbers} are those of {', '.join(names)}"
-        yield Fault(_at(file), text)
+        yield Fault(file.at, text)
         return
-    yield Fault(_at(file), text, fix=_palette_fix(file, "set the palette"))
+    yield Fault(file.at, text, fix=_palette_fix(file, "set the palette"))
 
 
 @rule("MSK113", "info")
@@ -184,7 +180,7 @@ def class_object_disagree(maps: VocMaps) -> Faults:
     classes, objects = maps.classes.labels, maps.objects.labels
     if classes is None or objects is None or classes.shape != objects.shape:
         return  # which other rules tell
-    where = _at(maps.objects)
+    where = maps.objects.at
     void = maps.objects.void
     # A class map may leave the rim of an object's own pixels to be ignored, which is a statement of its own.
     differ = (objects == void) & (classes != void) | (classes == void) & (objects == 0)
@@ -203,7 +199,7 @@ def class_object_disagree(maps: VocMaps) -> Faults:
 def _object_faults(maps: VocMaps, value: int, classes: NDArray[Any]) -> Faults:
     """What is wrong with the pixels of one object. classes: their values in SegmentationClass."""
     number = maps.moved.get(value, value)
-    where = replace(_at(maps.objects), object=number)
+    where = replace(maps.objects.at, object=number)
     if maps.count is not None and value > maps.count and value not in maps.moved:
         text = f"{len(classes)} pixels of value {value}; expected none, for the XML has {maps.count} objects"
         yield Fault(where, text)

@@ -16,7 +16,7 @@ from labelkit.geometry import rle, trace
 from labelkit.geometry.rings import Floats
 from labelkit.map_files import MapFile
 from labelkit.model import Png, Record
-from labelkit.pixels import map_pixels, rle_mask
+from labelkit.pixels import map_pixels, rle_mask, rle_runs
 from labelkit.rules import Fault, Faults, rule
 from labelkit.rules.duplicates import pairs_in_reach
 from labelkit.table import ImageRow, Table, image_row, rows_where
@@ -48,9 +48,7 @@ def rle_broken(table: Table) -> Faults:
     """
     for row, shape in table.shapes.rles.items():
         try:
-            height, width = shape.size
-            runs = rle.decode_text(shape.counts) if isinstance(shape.counts, str) else _listed(shape.counts)
-            rle.check(runs, height, width)
+            rle_runs(shape)
         except (ValueError, OverflowError) as error:
             yield Fault(row, f"an RLE that cannot be decoded ({error})")
 
@@ -266,7 +264,7 @@ def map_size(labels: Record | MapFile) -> Faults:
     Example: a mask of 500 x 375 for an image of 1000 x 750
     """
     if isinstance(labels, MapFile):
-        yield from _sized(Location(labels.name, image=labels.row.path), labels.row, lambda: labels.stored)
+        yield from _sized(labels.at, labels.row, lambda: labels.stored)
         return
     image = labels.image
     row = image_row(labels)
@@ -285,7 +283,3 @@ def _sized(where: Location, row: ImageRow, read: Callable[[], NDArray[Any]]) -> 
     if row.width is not None and row.height is not None and (columns, rows) != (row.width, row.height):
         text = f"{columns} x {rows} pixels; expected {row.width} x {row.height}, as the image"
         yield Fault(where, text)
-
-
-def _listed(counts: list[int]) -> rle.Counts:
-    return np.array(counts, dtype=np.int64)

@@ -6,8 +6,6 @@ one file says another must not contradict.
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Sized
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,6 +14,7 @@ from labelkit.formats.cityscapes.compare import Comparison, compare, contradicti
 from labelkit.formats.cityscapes.raw_frame import CityscapesFrame, CityscapesSet
 from labelkit.formats.cityscapes.swapped import swapped
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import few
 
 _SHOWN = 3  # classes and objects that a message names
 
@@ -34,9 +33,9 @@ def label_instance_disagree(frame: CityscapesFrame) -> Faults:
         total, (x, y) = int(np.count_nonzero(item.where)), _first(item.where)
         pairs = [
             f"{said(item.kind, one)} where {item.other} says {said(item.kind, other)} ({count})"
-            for one, other, count in item.pairs[:_SHOWN]
+            for one, other, count in item.pairs
         ]
-        text = f"{total} pixels contradict {item.other}, first at x={x}, y={y}: {_listed(pairs, item.pairs)}"
+        text = f"{total} pixels contradict {item.other}, first at x={x}, y={y}: {few(pairs, _SHOWN)}"
         where = _at(frame, item.kind, item.where)
         yield Fault(where, f"{text}; expected {_derived(item.kind, item.other)}")
 
@@ -64,10 +63,10 @@ def polygon_png_disagree(frame: CityscapesFrame) -> Faults:
     there = said(item.kind, int(item.shown[y, x]))
     owner = int(item.scene.owners[y, x])
     objects = item.concerned()
-    named = [f"{_object(frame, k)} ({count} pixels)" for k, count in objects[:_SHOWN]]
+    named = [f"{_object(frame, k)} ({count} pixels)" for k, count in objects]
     painted = _object(frame, owner - 1) if owner else "nothing"
     text = f"{total} pixels ({share:.2g} %) differ from the polygons, first at x={x}, y={y}: {there} where"
-    text += f" {painted} is painted; concerned: {_listed(named, objects)}"
+    text += f" {painted} is painted; concerned: {few(named, _SHOWN)}"
     number = objects[0][0] + 1 if objects else None
     where = _at(frame, item.kind, item.where, number=number)
     yield Fault(where, f"{text}; expected what the {item.scene.rule} rule paints")
@@ -108,12 +107,12 @@ def _misnumbered(frame: CityscapesFrame, item: Comparison) -> Fault:
     if item.renumbered:
         named = [
             f"{_object(frame, place[value])} has {there} and not {value}"
-            for value, there in list(item.renumbered.items())[:_SHOWN]
+            for value, there in item.renumbered.items()
         ]
-        parts.append(_listed(named, item.renumbered))
+        parts.append(few(named, _SHOWN))
     if item.unowned:
-        named = [f"{value} ({count} pixels)" for value, count in list(item.unowned.items())[:_SHOWN]]
-        parts.append(f"no polygon has the value {_listed(named, item.unowned)}")
+        named = [f"{value} ({count} pixels)" for value, count in item.unowned.items()]
+        parts.append(f"no polygon has the value {few(named, _SHOWN)}")
     value = next(iter(item.renumbered.values()), None) or next(iter(item.unowned))
     first = next(iter(item.renumbered), None)
     number = place[first] + 1 if first is not None else None
@@ -188,8 +187,3 @@ def _object(frame: CityscapesFrame, position: int) -> str:
     assert frame.polygons is not None  # whose objects were painted
     item = frame.polygons.kept[position]
     return f"objects[{item.ordinal}] ({item.label})"
-
-
-def _listed(shown: Sequence[str], everything: Sized) -> str:
-    more = len(everything) - len(shown)
-    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from labelkit.formats.coco.panoptic import IDS
 from labelkit.formats.coco.raw_panoptic import PanopticImage, RawSegment, StuffImage
 from labelkit.geometry import rle
-from labelkit.map_files import MapFile, packed_colours
-from labelkit.pixels import Counts, shape_runs
+from labelkit.map_files import MapFile
+from labelkit.pixels import Counts, packed_colours, shape_runs
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import bracketed, few
 
-_MOST = 2**24  # what the three bytes of a pixel can say
 _SHOWN = 3  # values that a message names
 
 
@@ -38,8 +39,8 @@ def panoptic_segments_disagree(image: PanopticImage) -> Faults:
     for position, segment in enumerate(image.segments):
         if segment.id is None:
             continue  # another rule's
-        if not 0 < segment.id < _MOST:
-            text = f"id {segment.id}; expected ids from 1 to {_MOST - 1}, for 0 belongs to no segment"
+        if not 0 < segment.id < IDS:
+            text = f"id {segment.id}; expected ids from 1 to {IDS - 1}, for 0 belongs to no segment"
             yield Fault(segment.at, text)
         elif segment.id in first:
             text = f"id {segment.id} once more (as segments_info[{first[segment.id]}])"
@@ -67,9 +68,8 @@ def _beside_png(image: PanopticImage, name: str, shown: Mapping[int, Shown]) -> 
         elif differences := _differences(segment, there):
             yield Fault(segment.at, f"{differences}, by the pixels in {name}")
     if extra:
-        named = [f"{value} ({there.area} pixels)" for value, there in list(extra.items())[:_SHOWN]]
-        more = f" and {len(extra) - _SHOWN} more" if len(extra) > _SHOWN else ""
-        text = f"{name} has ids that no segment has: {', '.join(named)}{more}"
+        named = few([f"{value} ({there.area} pixels)" for value, there in extra.items()], _SHOWN)
+        text = f"{name} has ids that no segment has: {named}"
         yield Fault(image.at, f"{text}; expected an entry of segments_info for each")
 
 
@@ -79,13 +79,9 @@ def _differences(segment: RawSegment, there: Shown) -> str:
         found.append(f"area {segment.area:g}")
         expected.append(f"area {there.area}")
     if segment.box is not None and segment.box != there.box:
-        found.append(f"bbox {_numbers(segment.box)}")
-        expected.append(f"bbox {_numbers(there.box)}")
+        found.append(f"bbox {bracketed(segment.box)}")
+        expected.append(f"bbox {bracketed(there.box)}")
     return f"{' and '.join(found)}; expected {' and '.join(expected)}" if found else ""
-
-
-def _numbers(box: tuple[float, float, float, float]) -> str:
-    return "[" + ", ".join(f"{number:g}" for number in box) + "]"
 
 
 def _shown(png: MapFile) -> dict[int, Shown] | None:

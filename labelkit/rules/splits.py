@@ -10,6 +10,7 @@ import numpy as np
 
 from labelkit.findings import Location
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import few
 from labelkit.survey import Survey
 
 
@@ -52,9 +53,8 @@ def class_missing_from_split(survey: Survey) -> Faults:
     for split, classes in seen.items():
         missing = sorted(everything - classes)
         if missing and classes:  # a split without any label is a test set
-            shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
             where = Location(survey.root.name, element=f"split {split}")
-            yield Fault(where, f"{len(missing)} classes without an object: {shown}")
+            yield Fault(where, f"{len(missing)} classes without an object: {few(missing, 5)}")
 
 
 def _classes_in(survey: Survey, split: str) -> set[str]:

@@ -15,6 +15,7 @@ from labelkit.geometry import rle
 from labelkit.geometry.rings import Floats
 from labelkit.model import Box
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import bracketed
 from labelkit.rules.boxes import box_area, overhang, sane_boxes, show
 from labelkit.rules.masks import could_have_specks, specks_of, whole_masks
 from labelkit.rules.polygons import rings_outside, worthless_rows
@@ -37,7 +38,7 @@ def box_misses_mask(table: Table, *, tolerance: float = 2.0) -> Faults:
     for row, outside, extent in _misfits(table, tolerance):
         if outside.max() > tolerance:
             text = f"the mask reaches {outside.max():g} pixels out of box {show(table, row)}"
-            yield Fault(row, f"{text}; expected {_numbers(extent)}", fix=_redrawn(extent))
+            yield Fault(row, f"{text}; expected {bracketed(extent)}", fix=_redrawn(extent))
 
 
 @rule("GEO121", "info")
@@ -53,7 +54,7 @@ def box_larger_than_mask(table: Table, *, slack: float = 8.0) -> Faults:
     for row, outside, extent in _misfits(table, slack):
         if outside.max() <= _TOLERANCE:
             text = f"box {show(table, row)} is up to {-outside.min():g} pixels larger than its mask"
-            yield Fault(row, f"{text}, which fills {_numbers(extent)}", fix=_redrawn(extent))
+            yield Fault(row, f"{text}, which fills {bracketed(extent)}", fix=_redrawn(extent))
 
 
 _TOLERANCE = 2.0  # of GEO111, so that a misfit is told once
@@ -106,10 +107,6 @@ def _pixel_extent(table: Table, row: int, *, is_clean: bool = False) -> Floats:
 def _redrawn(extent: Floats) -> Fix:
     box = Box(*(round(number, 7) for number in extent.tolist()))
     return Fix("draw the box around the mask", Put("box", box), is_safe=False)
-
-
-def _numbers(extent: Floats) -> str:
-    return "[" + ", ".join(f"{number:g}" for number in extent) + "]"
 
 
 @rule("GEO112", "warning")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from labelkit.findings import Location
 from labelkit.rules import Fault, Faults, rule
+from labelkit.rules._words import bracketed, few
 from labelkit.survey import Survey
 from labelkit.table import Table
 
@@ -71,10 +72,9 @@ def _by_code(rows: NDArray[np.int64], codes: NDArray[np.int64]) -> list[NDArray[
 
 
 def _odd_size(table: Table, row: int, name: str, median: float) -> str:
-    x, y, w, h = table.box[row].tolist()
-    times = w * h / median
+    times = float(table.box[row, 2] * table.box[row, 3]) / median
     how = f"{times:.3g} times larger" if times > 1 else f"{1 / times:.3g} times smaller"
-    place = f"object {table.locate(row).object}, box [{x:g}, {y:g}, {w:g}, {h:g}]"
+    place = f"object {table.locate(row).object}, box {bracketed(table.box[row])}"
     return f"{place}: {how} than the median of {name!r} ({median:.4g} pixels)"
 
 
@@ -98,7 +98,6 @@ def images_without_labels(survey: Survey) -> Faults:
             bare.append(row)
     found = [row.path for row in bare if splits.intersection(row.splits or ("",))]
     if found:
-        shown = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
         verb = "has" if len(found) == 1 else "have"
-        text = f"{len(found)} of {len(survey.images)} images {verb} no label: {shown}"
+        text = f"{len(found)} of {len(survey.images)} images {verb} no label: {few(found, 3)}"
         yield Fault(Location(survey.root.name), text)

@@ -6,9 +6,8 @@ What a reader cannot read at all it says with its error, and with the error's co
 from __future__ import annotations
 
 from collections import Counter
-from functools import partial
 
-from labelkit.changes import Edit, Fix
+from labelkit.changes import Edit, Fix, known
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import brief
@@ -209,11 +208,7 @@ def _flag_fix(annotation: VocAnnotation, element: Element, text: str) -> Fix | N
     if means is None:
         return None
     edit = Edit(annotation.path, *replaced(annotation.data, element, means))
-    return Fix(f"write {means}", partial(_only, edit), is_safe=means == "0")
-
-
-def _only(edit: Edit) -> list[Edit]:
-    return [edit]
+    return Fix(f"write {means}", known(edit), is_safe=means == "0")
 
 
 _PARTS = {"head": 1, "hand": 2, "foot": 2}  # of a person, and how many (FORMATS 2.3)
@@ -228,11 +223,11 @@ def voc_parts(annotation: VocAnnotation) -> Faults:
     Example: a person with two heads; a dog with a head, where no labelmap.txt says that dogs have one
     """
     for number, element in enumerate(annotation.objects, 1):
-        category = (element.value("name") or "").strip()
+        category = element.word("name")
         own = (annotation.parts or {}).get(category, frozenset())
         seen: Counter[str] = Counter()
         for position, part in enumerate(children(element, "part"), 1):
-            name = (part.value("name") or "").strip()
+            name = part.word("name")
             seen[name] += 1
             most = _PARTS.get(name, 0) if category == "person" else 0
             if name and name not in own and seen[name] > most:

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from labelkit.formats.cityscapes.pngs import OF_OBJECTS, first_of, label_of, shown_as
 from labelkit.formats.cityscapes.raw_frame import CityscapesFrame, Scene
-from labelkit.formats.cityscapes.scene import Rule, cell_values
+from labelkit.formats.cityscapes.scene import Rule
 from labelkit.formats.cityscapes.table import BY_ID, PER_CLASS, class_ids
-from labelkit.pixels import Labels
+from labelkit.pixels import Labels, value_counts
 
 Where: TypeAlias = NDArray[np.bool_]
 _WIDE = 1 << 16  # values of two PNGs as one number
@@ -111,14 +111,8 @@ def _judged(frame: CityscapesFrame, where: Where, *kinds: str) -> Where:
 
 
 def _pairs(one: Labels, other: Labels, where: Where) -> list[tuple[int, int, int]]:
-    counts = cell_counts(one[where].astype(np.int64) * _WIDE + other[where])
+    counts = Counter(value_counts(one[where].astype(np.int64) * _WIDE + other[where]))
     return [(code // _WIDE, code % _WIDE, count) for code, count in counts.most_common()]
-
-
-def cell_counts(codes: NDArray[np.int64]) -> Counter[int]:
-    """How often each number occurs."""
-    values, times = np.unique(codes, return_counts=True)
-    return Counter(dict(zip(values.tolist(), times.tolist(), strict=True)))
 
 
 # --- polygons ----------------------------------------------------------------------------------------------
@@ -144,12 +138,12 @@ class Comparison:
 
     def concerned(self) -> list[tuple[int, int]]:
         """The polygons (positions from 0) of the pixels that differ, with their number, most first."""
-        counts = Counter(cell_values(self.scene.owners[self.where]))
+        counts = Counter(value_counts(self.scene.owners[self.where]))
         del counts[0]
         found = Counter({owner - 1: count for owner, count in counts.items()})
         if self.kind == "instanceIds":
             place = {self.renumbered.get(v, v): k for k, v in enumerate(self.scene.numbers) if v >= PER_CLASS}
-            for value, count in cell_values(self.shown[self.where]).items():
+            for value, count in value_counts(self.shown[self.where]).items():
                 if value in place:
                     found[place[value]] += count
         return found.most_common()
@@ -206,8 +200,8 @@ def _numbering(wanted: Labels, shown: Labels) -> tuple[dict[int, int], set[int]]
     numbered = wanted >= PER_CLASS
     most: dict[int, tuple[int, int]] = {}
     total: Counter[int] = Counter()
-    pixels = cell_values(shown)
-    for code, count in cell_counts(wanted[numbered].astype(np.int64) * _WIDE + shown[numbered]).items():
+    pixels = value_counts(shown)
+    for code, count in value_counts(wanted[numbered].astype(np.int64) * _WIDE + shown[numbered]).items():
         value, there = code // _WIDE, code % _WIDE
         total[value] += count
         most[value] = max(most.get(value, (0, 0)), (count, there))
@@ -227,7 +221,7 @@ def _unowned(scene: Scene, shown: Labels, renumbered: Mapping[int, int], owned: 
     stated = {number for number in scene.numbers if number not in renumbered}
     return {
         value: count
-        for value, count in cell_values(shown).items()
+        for value, count in value_counts(shown).items()
         if value >= PER_CLASS
         and label_of("instanceIds", value) is not None
         and value not in owned

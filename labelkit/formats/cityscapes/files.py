@@ -9,10 +9,9 @@ from labelkit.formats._files import inside
 from labelkit.formats.cityscapes.document import Document
 from labelkit.formats.cityscapes.layout import Folder, Frame
 from labelkit.formats.cityscapes.pngs import expected, is_known, png_of
-from labelkit.formats.cityscapes.scene import cell_values
 from labelkit.formats.cityscapes.table import SUFFIX
 from labelkit.model import Png
-from labelkit.pixels import Labels, image_size, source_pixels
+from labelkit.pixels import Labels, image_size, source_pixels, value_counts
 
 
 class FrameFiles:
@@ -54,7 +53,7 @@ class FrameFiles:
         except ValueError as error:
             wanted = "an RGB PNG in " if kind == "color" else "a gray PNG with one whole number a pixel: "
             raise RecordError(place, str(error), wanted + expected(kind)) from None
-        counts = cell_values(pixels)
+        counts = value_counts(pixels)
         strange = [v for v in counts if not is_known(kind, v)]
         if strange:
             raise RecordError(

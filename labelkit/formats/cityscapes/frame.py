@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
+from pydantic import ValidationError
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
@@ -40,7 +41,6 @@ from labelkit.formats.cityscapes.scene import (
     SEMANTIC,
     Poly,
     Rule,
-    cell_values,
     is_painted,
     layers_digest,
     mapped,
@@ -72,7 +72,7 @@ from labelkit.model import (
     Record,
     SemanticMap,
 )
-from labelkit.pixels import Labels
+from labelkit.pixels import Labels, value_counts
 
 Truth: TypeAlias = Literal["png", "polygons"]
 _NO_CELL = Mask.of(Cell(OBJECTS, 0))  # until an object's place in the list is known
@@ -158,7 +158,7 @@ class FrameReader:
         objects: list[Instance] = []
         kind = first_of(OF_OBJECTS, pngs)
         if kind is not None:
-            values = [value for value in cell_values(pngs[kind]) if is_object_value(kind, value)]
+            values = [value for value in value_counts(pngs[kind]) if is_object_value(kind, value)]
             objects = [_from_value(kind, value, Mask.of(Cell(OBJECTS, value))) for value in values]
             maps[OBJECTS] = InstanceMap(source=self.files.source(kind), raw={NAME: {"values": values}})
         if pngs:
@@ -169,7 +169,7 @@ class FrameReader:
         kind = first_of(OF_CLASSES, pngs)
         assert kind is not None
         own: dict[str, Any] = {"from": kind}
-        values = list(cell_values(pngs[kind]))
+        values = list(value_counts(pngs[kind]))
         if kind in OF_OBJECTS:
             own["values"] = values
         classes = classes_of(kind, values)
@@ -291,7 +291,7 @@ class FrameReader:
 
     def _tell_values(self, scene: Labels, shown: Labels, objects: list[Instance]) -> None:
         differ = scene != shown
-        ours, theirs = cell_values(scene[differ]), cell_values(shown[differ])
+        ours, theirs = value_counts(scene[differ]), value_counts(shown[differ])
         values = sorted({*ours, *theirs} - {0}) or [0]
         winner = "the PNG" if self.truth == "png" else "the polygons"
         if len(values) > _MANY:
@@ -357,3 +357,11 @@ def _from_value(kind: str, value: int, mask: Mask, own: dict[str, Any] | None = 
 
 def _in_cell(item: Instance, value: int) -> Instance:
     return item.model_copy(update={"mask": Mask.of(Cell(OBJECTS, value))})
+
+
+def first_line(error: Exception) -> str:
+    """Why a frame cannot be a record, as one line."""
+    if isinstance(error, ValidationError):
+        fault = error.errors()[0]
+        return f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -13,14 +13,13 @@ from labelkit.formats.cityscapes.scene import (
     PANOPTIC,
     SEMANTIC,
     Rule,
-    cell_values,
     is_painted,
     mapped,
 )
 from labelkit.formats.cityscapes.table import BY_ID, BY_NAME, label_text
 from labelkit.geometry import rle
 from labelkit.model import Cell, Instance, Mask, Record, SemanticMap
-from labelkit.pixels import Labels, map_pixels, shape_runs
+from labelkit.pixels import Labels, map_pixels, shape_runs, value_counts
 
 
 class Ground:
@@ -45,7 +44,7 @@ class Ground:
         self._tell_conflicts(said, ids[owners], owners)
         derived = []
         free = np.where(owners == 0, said, 0)
-        for number in cell_values(free):
+        for number in value_counts(free):
             if number:
                 derived += self._regions(BY_ID[number].name, free == number)
         return derived if self.rule == "official" else self._nested(derived, free, owners)
@@ -83,7 +82,7 @@ class Ground:
             raise ValueError(
                 f"map {chosen!r} has {pixels.shape[1]} x {pixels.shape[0]} pixels, the image has not"
             )
-        counts = cell_values(pixels)
+        counts = value_counts(pixels)
         if item.ignore is not None and item.ignore in counts:
             text = f"{counts[item.ignore]} pixels to be ignored become unlabelled"
             self.tell("LOS205", place, text)

@@ -7,17 +7,17 @@ from typing import Any
 import numpy as np
 
 from labelkit.formats.cityscapes.pngs import is_object_value
-from labelkit.formats.cityscapes.scene import OBJECTS, cell_values, object_values
+from labelkit.formats.cityscapes.scene import OBJECTS, object_values
 from labelkit.formats.cityscapes.table import PER_CLASS
 from labelkit.geometry import rle
 from labelkit.model import Layer, Layers, Record
-from labelkit.pixels import Labels, layer_runs, rle_mask, source_pixels
+from labelkit.pixels import Labels, layer_runs, rle_mask, source_pixels, value_counts
 
 
 def owners_of(record: Record, scene: Labels, shown: Labels) -> tuple[Labels, list[int]]:
     """Which object owns each pixel of instanceIds, and the values that no polygon speaks for."""
     numbers = object_values(record.objects)
-    added = [v for v in cell_values(shown) if is_object_value("instanceIds", v) and v not in numbers]
+    added = [v for v in value_counts(shown) if is_object_value("instanceIds", v) and v not in numbers]
     by_value = {v: k for k, v in enumerate(numbers, 1) if v >= PER_CLASS}
     by_value |= {v: len(record.objects) + k for k, v in enumerate(added, 1)}
     table = np.zeros(1 << 16, dtype=np.int32)
@@ -26,7 +26,7 @@ def owners_of(record: Record, scene: Labels, shown: Labels) -> tuple[Labels, lis
     assert isinstance(layers, Layers)
     owners: Labels = np.where(scene == shown, source_pixels(layers), table[shown])
     left = (owners == 0) & (scene != shown)
-    for value in cell_values(shown[left]):
+    for value in value_counts(shown[left]):
         same_class = [layer for layer in layers.layers if numbers[layer.value - 1] == value]
         if value < PER_CLASS and same_class:
             runs = [(layer.value, layer_runs(layer, layers)) for layer in same_class]

@@ -32,7 +32,7 @@ from labelkit.formats.cityscapes.table import (
     train_ids,
 )
 from labelkit.model import Png
-from labelkit.pixels import Labels
+from labelkit.pixels import Labels, decoding
 
 # The first that is there is read: what is certain comes before what says more. A colour tells more classes
 # apart than a train id does, but some colours are shared.
@@ -151,7 +151,7 @@ def has_alpha(file: Path) -> bool:
     """Whether a colour PNG has a fourth channel, as the official ones do."""
     from PIL import Image
 
-    with Image.open(file) as image:
+    with decoding("no readable PNG"), Image.open(file) as image:
         return image.mode == "RGBA"
 
 

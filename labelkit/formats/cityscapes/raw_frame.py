@@ -16,11 +16,11 @@ import numpy as np
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats.cityscapes.files import FrameFiles
-from labelkit.formats.cityscapes.frame import FrameReader, Truth, image_name, plain_name
+from labelkit.formats.cityscapes.frame import FrameReader, Truth, first_line, image_name, plain_name
 from labelkit.formats.cityscapes.layout import Folder, Frame
 from labelkit.formats.cityscapes.pngs import BY_TRAIN_ID, COLOURS, OF_CLASSES, is_known
 from labelkit.formats.cityscapes.raw_document import RawObject, RawPolygons
-from labelkit.formats.cityscapes.scene import Rule, cell_values, is_painted, ring_mask, scene_layers
+from labelkit.formats.cityscapes.scene import Rule, is_painted, ring_mask, scene_layers
 from labelkit.formats.cityscapes.table import (
     BY_ID,
     BY_NAME,
@@ -32,7 +32,7 @@ from labelkit.formats.cityscapes.table import (
 )
 from labelkit.map_files import MapFile
 from labelkit.model import Layers, Record
-from labelkit.pixels import Labels, image_size, source_pixels
+from labelkit.pixels import Labels, image_size, source_pixels, value_counts
 from labelkit.table import ImageRow
 
 MODES: dict[str, tuple[str, ...]] = {
@@ -187,7 +187,7 @@ class CityscapesFrame:
     @cached_property
     def counts(self) -> dict[str, dict[int, int]]:
         """How many pixels have each value, of the PNGs that were read."""
-        return {kind: cell_values(pixels) for kind, pixels in self.pngs.items()}
+        return {kind: value_counts(pixels) for kind, pixels in self.pngs.items()}
 
     @cached_property
     def strange(self) -> dict[str, list[int]]:
@@ -234,7 +234,7 @@ class CityscapesFrame:
         except LabelkitError as error:
             return error
         except (ValueError, OSError) as error:  # pydantic's among them
-            return RecordError(self.name, str(error).splitlines()[0])
+            return RecordError(self.name, first_line(error))
         self.layers |= reader.layers
         return record
 

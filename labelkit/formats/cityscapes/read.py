@@ -8,12 +8,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
-
 from labelkit.errors import FormatError, LabelkitError, RecordError, UsageError
 from labelkit.findings import Finding
 from labelkit.formats import Part
-from labelkit.formats.cityscapes.frame import FrameReader, Truth
+from labelkit.formats.cityscapes.frame import FrameReader, Truth, first_line
 from labelkit.formats.cityscapes.layout import Frame, TypeOption, frames_of, open_folder
 from labelkit.formats.cityscapes.pngs import OF_CLASSES, OF_OBJECTS, TRAIN_KINDS, first_of
 from labelkit.formats.cityscapes.scene import Rule
@@ -101,8 +99,8 @@ class CityscapesReader:
             yield FrameReader(self.folder, self.truth, self.raster, frame, found).record()
         except LabelkitError as error:
             yield RecordError(error.place, error.found, error.expected, error.advice, code=error.code)
-        except (ValidationError, ValueError, OSError) as error:
-            yield RecordError(f"{frame.split}/{frame.city}/{frame.core}", _first_line(error))
+        except (ValueError, OSError) as error:  # pydantic's among them
+            yield RecordError(f"{frame.split}/{frame.city}/{frame.core}", first_line(error))
         yield from found
 
     def image_file(self, record: Record) -> Path | None:
@@ -122,10 +120,3 @@ def _unsure(place: str, frames: Sequence[Frame]) -> list[Finding]:
         "classes from colours only: black, and the grey of pole and polegroup, say none": classes["color"],
     }
     return [Finding("NOTE01", place, f"{n} frames have {text}", count=n) for text, n in texts.items() if n]
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, ValidationError):
-        fault = error.errors()[0]
-        return f"{'.'.join(str(step) for step in fault['loc'])}: {fault['msg']}"
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

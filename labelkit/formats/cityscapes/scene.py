@@ -158,12 +158,3 @@ def mixed_base(record: Record, objects: Layers) -> Labels:
     values = np.array([0, *object_values(record.objects)], dtype=np.int32)
     owners = source_pixels(objects)
     return np.where(owners > 0, values[owners], semantic_ids(record)).astype(np.int32)
-
-
-def cell_values(pixels: Labels) -> dict[int, int]:
-    """How many pixels each value has that occurs, in rising order of values."""
-    if pixels.size and int(pixels.min()) >= 0 and int(pixels.max()) < 1 << 16:
-        counts = np.bincount(pixels.ravel())
-        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
-    values, times = np.unique(pixels, return_counts=True)
-    return {int(value): int(count) for value, count in zip(values, times, strict=True)}

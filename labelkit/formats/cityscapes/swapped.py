@@ -12,9 +12,8 @@ from labelkit.errors import RecordError
 from labelkit.formats.cityscapes.files import FrameFiles
 from labelkit.formats.cityscapes.pngs import BY_TRAIN_ID
 from labelkit.formats.cityscapes.raw_frame import CityscapesFrame, CityscapesSet
-from labelkit.formats.cityscapes.scene import cell_values
 from labelkit.formats.cityscapes.table import CLASSES, IGNORED_TRAIN_ID, class_ids, train_ids
-from labelkit.pixels import Labels, read_png
+from labelkit.pixels import Labels, read_png, value_counts
 
 _LABEL_IDS = frozenset({0, *CLASSES})
 _TRAIN_IDS = frozenset({*BY_TRAIN_ID, IGNORED_TRAIN_ID})
@@ -76,7 +75,7 @@ def _values(data: CityscapesSet, kind: str) -> Iterator[tuple[str, dict[int, int
         except (RecordError, ValueError):
             continue
         if pixels.ndim == 2:
-            yield data.place(frame, kind), cell_values(pixels.astype(np.int32))
+            yield data.place(frame, kind), value_counts(pixels.astype(np.int32))
 
 
 def _votes(data: CityscapesSet, kind: str) -> tuple[int, int]:

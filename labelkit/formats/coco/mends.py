@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from labelkit.changes import Edit, Fix
+from labelkit.changes import Edit, Fix, known
 from labelkit.formats._files import BOM
 from labelkit.formats.coco.edits import box_text, put, taken_out, value_of
 from labelkit.formats.coco.flaws import Flaw
@@ -106,4 +105,4 @@ def _measures(document: CocoDocument, ordinal: int) -> dict[str, Any] | None:
 
 
 def _fix(summary: str, edit: Edit, *, is_safe: bool) -> Fix:
-    return Fix(summary, partial(tuple, (edit,)), is_safe)
+    return Fix(summary, known(edit), is_safe)

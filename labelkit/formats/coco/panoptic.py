@@ -27,7 +27,7 @@ from labelkit.formats.coco.native import (
 from labelkit.model import Category, Cell, Header, Instance, Mask, Object, Png, Record, SemanticMap
 from labelkit.pixels import map_pixels
 
-_IDS = 2**24  # what the three bytes of a pixel can say
+IDS = 2**24  # what the three bytes of a pixel can say
 
 # --- reading ---------------------------------------------------------------------------------------------
 
@@ -46,8 +46,8 @@ def panoptic_map(entry: Entry, said: Annotation, png: Path, names: Mapping[Any, 
     for segment in msgspec.json.decode(said.segments_info, type=list[Segment]):
         if not is_key(segment.category_id) or segment.category_id not in names:
             raise ValueError(f"segment {segment.id}: category_id {segment.category_id!r} is no category")
-        if segment.id in classes or not 0 < segment.id < _IDS:
-            raise ValueError(f"segment id {segment.id}", f"ids once each, from 1 to {_IDS - 1}")
+        if segment.id in classes or not 0 < segment.id < IDS:
+            raise ValueError(f"segment id {segment.id}", f"ids once each, from 1 to {IDS - 1}")
         classes[segment.id] = names[segment.category_id]
     source = Png(path=str(png.absolute()), encoding="rgb24")
     return SemanticMap(source=source, classes=classes, raw={NAME: [entry]})

@@ -16,6 +16,7 @@ from labelkit.formats._raw import Kind, RawDocument, Told
 from labelkit.formats.coco.columns import NOWHERE
 from labelkit.formats.coco.flaws import SEGMENT_KEYS, SEGMENT_TYPES, flaws_of
 from labelkit.formats.coco.native import annotation_decoder, category_decoder, image_decoder, is_key
+from labelkit.formats.coco.panoptic import IDS
 from labelkit.formats.coco.places import Places
 from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.map_files import MapFile
@@ -24,7 +25,6 @@ from labelkit.table import ImageRow
 
 _MODES = ("RGB", "RGBA")  # rgb2id of panopticapi takes the first three channels
 _FEW = 10  # one in as many layers
-_MOST = 2**24  # what the three bytes of a pixel can say
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class PanopticImage(RawDocument):
     def has_sound_ids(self) -> bool:
         """Whether its segments can be told apart; a record can hold no others."""
         ids = [segment.id for segment in self.segments]
-        return all(id_ is not None and 0 < id_ < _MOST for id_ in ids) and len(set(ids)) == len(ids)
+        return all(id_ is not None and 0 < id_ < IDS for id_ in ids) and len(set(ids)) == len(ids)
 
 
 def panoptic_images(

@@ -83,7 +83,7 @@ def children(parent: Element, tag: str) -> list[Element]:
 
 def side(size: Element | None, tag: str, place: str) -> int | None:
     """A side of the image, None where missing or 0. Raises RecordError: it is no number of pixels."""
-    text = (size.value(tag) or "").strip() if size is not None else ""
+    text = size.word(tag) if size is not None else ""
     if not text:
         return None
     try:
@@ -98,7 +98,7 @@ def side(size: Element | None, tag: str, place: str) -> int | None:
 
 def read_object(element: Element, base: Base, place: str) -> SaidObject:
     """What an object's element says. Raises RecordError that names the element."""
-    category = (element.value("name") or "").strip()
+    category = element.word("name")
     if not category:
         raise RecordError(f"{place}:name", "no class", "an object with a <name>", code="STR104")
     pose = element.find("pose")
@@ -119,7 +119,7 @@ def read_object(element: Element, base: Base, place: str) -> SaidObject:
 
 
 def _read_part(element: Element, base: Base, place: str) -> SaidPart:
-    name = (element.value("name") or "").strip()
+    name = element.word("name")
     if not name:
         raise RecordError(f"{place}:name", "no name", "a part with a <name>", code="STR104")
     return SaidPart(element, name, _read_box(element, base, f"{place} ({name})"))
@@ -154,12 +154,10 @@ def _flag(text: str | None) -> bool | None:
 def survey(root: Element, names: set[str], evidence: BaseEvidence) -> None:
     """Take from an annotation what the header needs: class names, and what speaks for a base."""
     size = root.find("size")
-    width = _float(size.value("width")) if size else None
-    height = _float(size.value("height")) if size else None
-    for element in root.children:
-        if element.tag != "object":
-            continue
-        name = (element.value("name") or "").strip()
+    width = float_of(size.value("width")) if size else None
+    height = float_of(size.value("height")) if size else None
+    for element in children(root, "object"):
+        name = element.word("name")
         if name:
             names.add(name)
         corners = element.find("bndbox")
@@ -167,7 +165,8 @@ def survey(root: Element, names: set[str], evidence: BaseEvidence) -> None:
             evidence.add(corner_texts(corners), width, height)
 
 
-def _float(text: str | None) -> float | None:
+def float_of(text: str | None) -> float | None:
+    """A text as a number, whatever it is a number of; None where it is none."""
     try:
         return float(text or "")
     except ValueError:

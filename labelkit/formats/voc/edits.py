@@ -16,11 +16,11 @@ from labelkit.changes import Change, Edit, Put, Remove
 from labelkit.formats.voc.annotation import children
 from labelkit.formats.voc.corners import CORNERS, box_texts, decimal_of
 from labelkit.formats.voc.element import Element, removed, replaced
-from labelkit.formats.voc.layout import id_of
+from labelkit.formats.voc.layout import SETS, id_of
 from labelkit.formats.voc.places import number_of, parsed
 from labelkit.formats.voc.raw_maps import object_map
 from labelkit.formats.voc.read import VocReader
-from labelkit.formats.voc.sets import usual
+from labelkit.formats.voc.sets import implied_by, usual
 from labelkit.map_files import with_values
 from labelkit.model import Box, Cell, Record
 from labelkit.table import ImageRow
@@ -84,7 +84,7 @@ def _renumbered(record: Record, number: int, id_: str, reader: VocReader) -> lis
 
 def _list_edits(id_: str, objects: list[Element], number: int, reader: VocReader) -> Iterator[Edit]:
     """The edits of class lists that said what the objects implied, and must say what the others imply."""
-    category = (objects[number - 1].value("name") or "").strip()
+    category = objects[number - 1].word("name")
     before = _implied(objects, category)
     after = _implied([*objects[: number - 1], *objects[number:]], category)
     if before == after:
@@ -93,18 +93,14 @@ def _list_edits(id_: str, objects: list[Element], number: int, reader: VocReader
     for line in reader.sets.lines.get(id_, ()):
         found = reader.sets.classes.get(line.list)
         if found is not None and found.category == category and values.get(line.list) == before:
-            file = reader.layout.root / "ImageSets" / f"{line.list}.txt"
+            file = reader.layout.root / SETS / f"{line.list}.txt"
             yield _line_edit(file, line.number, id_, before, after)
 
 
 def _implied(objects: list[Element], category: str) -> int:
-    """What objects imply for the class list of a class (FORMATS 2.2)."""
-    flags = [
-        (element.value("difficult") or "").strip() == "1"
-        for element in objects
-        if (element.value("name") or "").strip() == category
-    ]
-    return -1 if not flags else 0 if all(flags) else 1
+    """What objects imply for the class list of a class."""
+    pairs = ((element.word("name"), element.word("difficult") == "1") for element in objects)
+    return implied_by(pairs).get(category, -1)
 
 
 def _line_edit(file: Path, number: int, id_: str, before: int, after: int) -> Edit:

@@ -39,6 +39,10 @@ class Element:
         child = self.find(tag)
         return None if child is None else child.text
 
+    def word(self, tag: str) -> str:
+        """The same without the space around it; "" if there is no such child."""
+        return (self.value(tag) or "").strip()
+
 
 class XmlError(ValueError):
     """Why bytes are no annotation. code: the rule that tells it. offset: the byte, line: from 1."""

@@ -12,7 +12,7 @@ from labelkit.formats import _files
 from labelkit.formats.voc.annotation import survey
 from labelkit.formats.voc.corners import Base, BaseEvidence
 from labelkit.formats.voc.element import parse
-from labelkit.formats.voc.layout import BASE_FILE, Layout, inside, walk
+from labelkit.formats.voc.layout import BASE_FILE, CLASSES, SETS, Layout, inside, walk
 from labelkit.formats.voc.names import OFFICIAL, Entry, parse_labelmap
 from labelkit.formats.voc.sets import read_sets
 from labelkit.model import Category, Header
@@ -51,7 +51,7 @@ def survey_of(layout: Layout, option: str, stems: frozenset[str]) -> Facts:
     text = _files.read_text(labelmap) if labelmap.is_file() else None
     entries = parse_labelmap(text, str(labelmap)) if text is not None else None
     known = used.union(OFFICIAL, (entry.name for entry in entries or ()))
-    sets = read_sets(layout.root / "ImageSets", stems, frozenset(known))
+    sets = read_sets(layout.root / SETS, stems, frozenset(known))
     listed = {found.category for found in sets.classes.values()}
     notes: list[Finding] = []
     base = _base(layout, option, evidence, notes)
@@ -89,7 +89,7 @@ def _strange_lists(
     """The first class, if any, that has lists and is none of labelmap.txt."""
     strange = sorted(listed.difference(entry.name for entry in entries)) if entries is not None else []
     if strange:
-        place, found = layout.root / "ImageSets" / "Main", f"lists of class {strange[0]!r}"
+        place, found = layout.root / SETS / "Main", f"lists of class {strange[0]!r}"
         yield FormatError(str(place), found, "classes of labelmap.txt")
 
 
@@ -100,7 +100,7 @@ def _categories(
         return tuple(Category(name=entry.name, colour=entry.colour) for entry in entries)
     if used <= set(OFFICIAL):
         return tuple(Category(name=name) for name in OFFICIAL)
-    if (layout.root / "SegmentationClass").is_dir():
+    if (layout.root / CLASSES).is_dir():
         message = "there is no labelmap.txt; assumed that the PNGs number the classes in alphabetical order"
         notes.append(Finding("NOTE01", str(layout.root), message))
     return tuple(Category(name=name) for name in sorted(used))

@@ -64,7 +64,7 @@ def _size_flaws(root: Element) -> Iterator[Flaw]:
 
 def _object_flaws(element: Element, path: str, known: Collection[str]) -> Iterator[Flaw]:
     yield from _twice(element, path, _ONCE_IN_OBJECT)
-    name = (element.value("name") or "").strip()
+    name = element.word("name")
     if not name:
         yield Flaw("missing", f"{path}/name", element.find("name") or element, "no class; expected a <name>")
     elif name not in known:
@@ -74,7 +74,7 @@ def _object_flaws(element: Element, path: str, known: Collection[str]) -> Iterat
     for number, part in enumerate(children(element, "part"), 1):
         inside = f"{path}/part[{number}]"
         yield from _twice(part, inside, ("name", "bndbox"))
-        if not (part.value("name") or "").strip():
+        if not part.word("name"):
             yield Flaw("missing", f"{inside}/name", part.find("name") or part, "no name; expected a <name>")
         yield from _box_flaws(part, inside)
 

@@ -19,12 +19,13 @@ from labelkit.formats._inspect import image_file_of, of_image
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
 from labelkit.formats.voc.element import shared_tree
+from labelkit.formats.voc.layout import inside_folder
 from labelkit.formats.voc.names import OFFICIAL, native_labelmap
 from labelkit.formats.voc.places import locate, number_of
 from labelkit.formats.voc.raw_annotation import VocAnnotation
 from labelkit.formats.voc.raw_maps import VocMaps, class_map, object_map
 from labelkit.formats.voc.raw_set import VocSet
-from labelkit.formats.voc.read import VocReader, inside_folder, object_of
+from labelkit.formats.voc.read import VocReader, object_of
 from labelkit.model import BoundingBox, Category, Cell, Header, Image, Object, Record
 from labelkit.table import ImageRow, Table, image_row, table_of
 
@@ -117,7 +118,7 @@ def _image(reader: VocReader, id_: str, parts: Parts | None) -> tuple[Record, li
         items = [
             of_image(item, shown, reader.path) if isinstance(item, LabelkitError) else item for item in items
         ]
-        for suffix in reader.suffixes(id_):  # of two images neither is a stranger
+        for suffix in reader.images.suffixes(id_):  # of two images neither is a stranger
             image = shown.image.model_copy(update={"path": id_ + suffix})
             items += image_file_of(reader, shown.model_copy(update={"image": image}), reader.path)
     else:
@@ -163,9 +164,9 @@ def _annotation(
 
 def _path(reader: VocReader, id_: str, suffix: str | None) -> str:
     """The path of an image whose record cannot be read."""
-    if reader.is_image_name(id_):
+    if reader.images.is_name(id_):
         return id_
-    present = reader.suffixes(id_)
+    present = reader.images.suffixes(id_)
     return id_ + (suffix if suffix in present else [*present, suffix or ".jpg"][0])
 
 

@@ -12,16 +12,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from labelkit.errors import FormatError
+from labelkit.errors import FormatError, RecordError
 from labelkit.formats import Evidence, _files
 
 DEFAULT_FOLDER = "VOC2012"
+ANNOTATIONS, SETS = "Annotations", "ImageSets"
+CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
 BASE_FILE = "box-base.txt"  # written where boxes would speak for the wrong base; ours alone
 NUMBERS_FILE = "objects-by-number.txt"  # ids whose boxes would speak for the wrong pixels; ours alone
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm", ".jp2"}
 )
-_MARKS = ("Annotations", "ImageSets", "SegmentationClass", "annotations")
+_MARKS = (ANNOTATIONS, SETS, CLASSES, "annotations")
 _FOLDER = re.compile(r"VOC[A-Za-z0-9_-]*")
 
 
@@ -55,12 +57,10 @@ def locate(path: Path, images_dir: Path | None) -> Layout:
         expected = "Annotations/, ImageSets/ or XML files"
         raise FormatError(str(path), "no VOC data set", expected, code="STR106")
     root = roots[0]
-    annotations = next(
-        (root / name for name in ("Annotations", "annotations") if (root / name).is_dir()), root
-    )
+    annotations = next((root / name for name in (ANNOTATIONS, "annotations") if (root / name).is_dir()), root)
     bare = not any((root / name).is_dir() for name in _MARKS)
     if not bare and annotations == root:
-        annotations = root / "Annotations"
+        annotations = root / ANNOTATIONS
     beside = [root / "JPEGImages", root / "images", annotations]
     if bare:
         beside += [root.parent / "JPEGImages", root.parent / "images"]
@@ -104,17 +104,15 @@ def detect(path: Path) -> Evidence:
         if len(roots) > 1:
             return Evidence(2, f"has {len(roots)} VOC folders")
         root = roots[0]
-        if (root / "ImageSets").is_dir() or (root / "SegmentationClass").is_dir():
+        if (root / SETS).is_dir() or (root / CLASSES).is_dir():
             return Evidence(2, f"{root.name} has ImageSets/ or SegmentationClass/")
-        folder = next(
-            (root / name for name in ("Annotations", "annotations") if (root / name).is_dir()), root
-        )
+        folder = next((root / name for name in (ANNOTATIONS, "annotations") if (root / name).is_dir()), root)
         file = _first_xml(folder)
         if file is None:
             inner = next((f for f in walk(folder, ".xml")), None)
             file = folder / inner if inner else None
         if file is None:
-            return Evidence(1 if folder.name == "Annotations" else 0, f"{folder.name}/ has no XML files")
+            return Evidence(1 if folder.name == ANNOTATIONS else 0, f"{folder.name}/ has no XML files")
         if not file.is_file():
             return Evidence(0, f"{file.name} is no regular file")
         with file.open("rb") as stream:
@@ -145,6 +143,18 @@ def walk(folder: Path, suffix: str) -> Iterator[str]:
 def inside(root: Path, relative: str) -> Path | None:
     """``_files.inside``, but resolving links only where there can be one: this is called for every image."""
     return _plain(root, relative) if _is_plain(root, relative) else _files.inside(root, relative)
+
+
+def inside_folder(folder: Path, name: str) -> Path | None:
+    """The file of that name. Raises RecordError: it is a link that leaves its folder, or it is no file."""
+    try:
+        file = inside(folder, name)
+    except ValueError as error:
+        place = str(folder / name)
+        raise RecordError(place, str(error), "a file of this data set", code="STR108") from None
+    if file is None and os.path.lexists(folder / name):
+        raise RecordError(str(folder / name), "is no regular file", "a file")
+    return file
 
 
 def image_inside(root: Path, relative: str, named: Path | None) -> Path | None:

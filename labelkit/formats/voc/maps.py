@@ -6,7 +6,6 @@ Some tools write the official colours as RGB instead; both are read, and indices
 from __future__ import annotations
 
 import shutil
-import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -14,11 +13,58 @@ from typing import Literal
 
 import numpy as np
 
-from labelkit.formats.voc.names import Colour
-from labelkit.model import InstanceMap, Layers, Png, SemanticMap
-from labelkit.pixels import source_pixels
+from labelkit.errors import RecordError
+from labelkit.formats.voc.layout import CLASSES, OBJECTS, inside_folder
+from labelkit.formats.voc.names import MOST, VOID, colormap, palette
+from labelkit.model import Category, InstanceMap, Layers, PixelMap, Png, SemanticMap
+from labelkit.pixels import Colour, decoding, source_pixels, stamp, value_counts
 
 Encoding = Literal["index", "rgb24", "colours"]
+_MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
+
+
+def read_maps(
+    root: Path, id_: str, categories: Sequence[Category]
+) -> tuple[dict[str, PixelMap], frozenset[int]]:
+    """The pixel maps of an image, and the values of its objects that occur.
+
+    categories: of the data set, in the order of their indices. Raises RecordError: a PNG cannot be read, has
+    a value that is no class, or stands without its pair.
+    """
+    classes = inside_folder(root / CLASSES, f"{id_}.png")
+    owners = inside_folder(root / OBJECTS, f"{id_}.png")
+    if classes is None:
+        if owners is not None:
+            found = f"no {CLASSES} PNG beside it"
+            raise RecordError(str(owners), found, "both PNGs of the pair", code="STR106")
+        return {}, frozenset()
+    maps: dict[str, PixelMap] = {"semantic": _semantic(classes, categories)}
+    if owners is None:
+        return maps, frozenset()
+    try:
+        instances = InstanceMap(source=open_map(owners, colormap()), ignore=VOID)
+        values = values_of(instances) - {0, VOID}
+    except ValueError as error:
+        expected = "object indices from 0 to 255"
+        raise RecordError(str(owners), str(error), expected, code=_MAP_FILE) from None
+    maps["objects"] = instances
+    return maps, values
+
+
+def _semantic(file: Path, categories: Sequence[Category]) -> SemanticMap:
+    names = [category.name for category in categories[:MOST]]
+    try:
+        semantic = SemanticMap(
+            source=open_map(file, palette(categories)), classes=dict(enumerate(names, 1)), ignore=VOID
+        )
+        strange = sorted(values_of(semantic) - set(range(len(names) + 1)) - {VOID})
+    except ValueError as error:
+        expected = "class indices, or the colours of classes"
+        raise RecordError(str(file), str(error), expected, code=_MAP_FILE) from None
+    if strange:
+        expected = f"0 to {len(names)} (there are {len(names)} classes) or 255"
+        raise RecordError(str(file), f"value {strange[0]}", expected, code="MSK112")
+    return semantic
 
 
 def open_map(path: Path, colours: tuple[Colour, ...]) -> Png:
@@ -34,23 +80,15 @@ def open_map(path: Path, colours: tuple[Colour, ...]) -> Png:
 def _mode(path: Path) -> str:
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a bomb: whoever decodes the pixels refuses it
-            with Image.open(path, formats=["PNG"]) as image:
-                return image.mode
-    except Image.DecompressionBombError as error:
-        raise ValueError(str(error)) from None
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"no readable PNG ({error})") from None
+    with decoding("no readable PNG"), Image.open(path, formats=["PNG"]) as image:
+        return image.mode
 
 
 def values_of(item: SemanticMap | InstanceMap) -> frozenset[int]:
     """The values that occur in a map. Raises ValueError where it cannot be decoded."""
     source = item.source
     if isinstance(source, Png):
-        stamp = Path(source.path).stat().st_mtime_ns if Path(source.path).exists() else 0
-        return _png_values(source.path, source.encoding, source.colours, stamp)
+        return _png_values(source.path, source.encoding, source.colours, stamp(Path(source.path)))
     return _values(source)
 
 
@@ -62,10 +100,7 @@ def _png_values(
 
 
 def _values(source: Png | Layers) -> frozenset[int]:
-    pixels = source_pixels(source)
-    if pixels.size and int(pixels.min()) >= 0 and int(pixels.max()) <= 1 << 16:
-        return frozenset(np.flatnonzero(np.bincount(pixels.ravel())).tolist())
-    return frozenset(np.unique(pixels).tolist())
+    return frozenset(value_counts(source_pixels(source)))
 
 
 def write_map(item: SemanticMap | InstanceMap, path: Path, colours: Sequence[Colour]) -> None:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 
 from labelkit.errors import FormatError
 from labelkit.model import Category, Header
-
-Colour = tuple[int, int, int]
+from labelkit.pixels import Colour
 
 OFFICIAL = (
     "aeroplane",

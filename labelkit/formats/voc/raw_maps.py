@@ -8,12 +8,11 @@ from pathlib import Path
 
 from labelkit.errors import RecordError
 from labelkit.formats._files import relative
+from labelkit.formats.voc.layout import CLASSES, OBJECTS, inside_folder
 from labelkit.formats.voc.names import MOST, VOID, colormap, palette
-from labelkit.formats.voc.read import VocReader, inside_folder
+from labelkit.formats.voc.read import VocReader
 from labelkit.map_files import MapFile
 from labelkit.table import ImageRow
-
-CLASSES, OBJECTS = "SegmentationClass", "SegmentationObject"
 
 
 @dataclass(frozen=True, eq=False)

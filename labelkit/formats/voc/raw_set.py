@@ -11,12 +11,13 @@ from labelkit.findings import Location
 from labelkit.formats import _files
 from labelkit.formats._inspect import placed
 from labelkit.formats._raw import Told
-from labelkit.formats.voc.annotation import children, corner_texts
+from labelkit.formats.voc.annotation import children, corner_texts, float_of
 from labelkit.formats.voc.corners import CORNERS
 from labelkit.formats.voc.element import Element, line_of, parse
+from labelkit.formats.voc.layout import inside_folder
 from labelkit.formats.voc.raw_maps import class_map
-from labelkit.formats.voc.read import VocReader, inside_folder
-from labelkit.formats.voc.sets import Line
+from labelkit.formats.voc.read import VocReader
+from labelkit.formats.voc.sets import Line, implied_by
 from labelkit.table import ImageRow
 
 
@@ -118,17 +119,15 @@ _REASONS = {
 def _implied(root: Element, data: bytes, name: str, known: Collection[str]) -> Implied:
     said = Implied(name)
     size = root.find("size")
-    ends = [_number(size.value(tag)) if size else None for tag in ("width", "height")]
-    for number, element in enumerate(children(root, "object"), 1):
-        category = (element.value("name") or "").strip()
-        said.doubtful |= category not in known
-        if category:
-            value = 0 if (element.value("difficult") or "").strip() == "1" else 1
-            said.values[category] = max(value, said.values.get(category, 0))
+    ends = [float_of(size.value(tag)) if size else None for tag in ("width", "height")]
+    objects = children(root, "object")
+    said.values = implied_by((item.word("name"), item.word("difficult") == "1") for item in objects)
+    said.doubtful = not said.values.keys() <= set(known)
+    for number, element in enumerate(objects, 1):
         box = element.find("bndbox")
         if box is None:
             continue
-        corners = [_number(text) for text in corner_texts(box)]
+        corners = [float_of(text) for text in corner_texts(box)]
         for axis, first in enumerate(corners[:2]):
             if first is None:
                 continue
@@ -150,10 +149,3 @@ def _full(end: float) -> tuple[tuple[bool, float], ...]:
 
 def _at(data: bytes, name: str, element: Element, path: str) -> Location:
     return Location(name, line=line_of(data, element.start), offset=element.start, element=path)
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text or "")
-    except ValueError:
-        return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,16 +13,17 @@ from labelkit.formats import Part, _files
 from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation
 from labelkit.formats.voc.element import XmlError, shared_tree
 from labelkit.formats.voc.facts import Facts, survey_of
+from labelkit.formats.voc.images import ImageFolders
 from labelkit.formats.voc.layout import (
-    IMAGE_SUFFIXES,
+    CLASSES,
     NUMBERS_FILE,
-    image_inside,
-    inside,
+    OBJECTS,
+    SETS,
+    inside_folder,
     locate,
     walk,
 )
-from labelkit.formats.voc.maps import open_map, values_of
-from labelkit.formats.voc.names import MOST, VOID, colormap, palette
+from labelkit.formats.voc.maps import read_maps
 from labelkit.formats.voc.pairing import owned_values
 from labelkit.formats.voc.sets import Line, Sets, implied_values, read_sets
 from labelkit.model import (
@@ -38,13 +38,11 @@ from labelkit.model import (
     Object,
     PixelMap,
     Record,
-    SemanticMap,
 )
 from labelkit.model import Part as ObjectPart
 from labelkit.pixels import image_size
 
 PART = 500
-_MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
 _STATES: dict[int, Literal["present", "uncertain", "absent"]] = {1: "present", 0: "uncertain", -1: "absent"}
 
 
@@ -96,16 +94,14 @@ class VocReader:
     def stems(self) -> frozenset[str]:
         """The ids that have an annotation or a PNG."""
         xml = (name.removesuffix(".xml") for name in walk(self.layout.annotations, ".xml"))
-        png = (name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationClass", ".png"))
-        objects = (
-            name.removesuffix(".png") for name in walk(self.layout.root / "SegmentationObject", ".png")
-        )
+        png = (name.removesuffix(".png") for name in walk(self.layout.root / CLASSES, ".png"))
+        objects = (name.removesuffix(".png") for name in walk(self.layout.root / OBJECTS, ".png"))
         return frozenset((*xml, *png, *objects))
 
     @cached_property
     def sets(self) -> Sets:
         """The lists of ImageSets."""
-        return read_sets(self.layout.root / "ImageSets", self.stems, self.facts.classes)
+        return read_sets(self.layout.root / SETS, self.stems, self.facts.classes)
 
     @cached_property
     def numbers(self) -> dict[str, int]:
@@ -119,8 +115,9 @@ class VocReader:
         return frozenset(_files.read_text(file).splitlines()) if file else frozenset()
 
     @cached_property
-    def _listings(self) -> dict[str, dict[str, list[str]]]:
-        return {}
+    def images(self) -> ImageFolders:
+        """Where its images lie."""
+        return ImageFolders(self.layout.images, self.images_dir)
 
     def parts(self) -> Sequence[Part]:
         """The ids in order, 500 a part."""
@@ -149,29 +146,16 @@ class VocReader:
             yield RecordError(f"{self.layout.root}:{id_}", str(error))
 
     def image_file(self, record: Record) -> Path | None:
-        """Where the image lies: in ``images_dir``, JPEGImages, images or beside its annotation.
-
-        Raises OutsideLinkError (a ValueError) where a link leads out of any folder but ``images_dir``.
-        """
-        files = (image_inside(folder, record.image.path, self.images_dir) for folder in self.layout.images)
-        return next((file for file in files if file is not None), None)
-
-    def seen_image(self, path: str) -> Path | None:
-        """Where the image lies, to see whether it is there and its size: any link is followed for that."""
-        files = (folder / path for folder in self.layout.images)
-        return next((file for file in files if file.is_file()), None)
+        """Where the image lies. Raises OutsideLinkError (see ``ImageFolders.file``)."""
+        return self.images.file(record.image.path)
 
     def is_unfounded(self, id_: str) -> bool:
         """Whether nothing but lists knows an image: no annotation, no PNG and no image file."""
-        return id_ not in self.stems and not self.suffixes(id_) and not self.is_image_name(id_)
-
-    def is_image_name(self, id_: str) -> bool:
-        """Whether what a list says is the name of an image that is there, and not its name without suffix."""
-        return Path(id_).suffix.lower() in IMAGE_SUFFIXES and self.seen_image(id_) is not None
+        return id_ not in self.stems and not self.images.suffixes(id_) and not self.images.is_name(id_)
 
     def at(self, id_: str, line: Line) -> Location:
         """Where a line of a list stands."""
-        file = self.layout.root / "ImageSets" / f"{line.list}.txt"
+        file = self.layout.root / SETS / f"{line.list}.txt"
         return Location(_files.relative(file, self.path), line=line.number, element=id_)
 
     # --- one record ---
@@ -238,7 +222,7 @@ class VocReader:
     def image_path(self, id_: str, said: Said | None) -> str:
         """The path of an image, by which records know it. Raises RecordError: there are two."""
         suffix = said.suffix if said else None
-        if said is None and self.is_image_name(id_):
+        if said is None and self.images.is_name(id_):
             stem = id_[: id_.rindex(".")]
             if stem in self.stems or stem in self.sets.lines:
                 found = f"two ids of one image: {stem!r} and {id_!r}"
@@ -246,34 +230,23 @@ class VocReader:
                 at = self.at(id_, lines[0]) if lines else None
                 raise RecordError(id_, found, "ids without a suffix", code="STR106", at=at)
             return id_
-        if suffix and self.seen_image(id_ + suffix):
+        if suffix and self.images.seen(id_ + suffix):
             return _files.safe_path(id_ + suffix)
-        present = self.suffixes(id_)
+        present = self.images.suffixes(id_)
         if len(present) > 1 and not suffix:
             names = " and ".join(id_ + item for item in present)
             found = f"two images of one id: {names}"
-            second = self.seen_image(id_ + present[1])
+            second = self.images.seen(id_ + present[1])
             at = Location(_files.relative(second, self.path)) if second is not None else None
             raise RecordError(id_, found, "one image an id", "rename one", code="STR106", at=at)
         if len(present) == 1:
             return id_ + present[0]
         return _files.safe_path(id_ + (suffix or ".jpg"))
 
-    def suffixes(self, id_: str) -> list[str]:
-        """The suffixes of the images of that id."""
-        below, _, stem = id_.rpartition("/")
-        found = []
-        for folder in self.layout.images:
-            place = str(folder / below)
-            if place not in self._listings:
-                self._listings[place] = _listing(place)
-            found += [suffix for suffix in self._listings[place].get(stem, []) if suffix not in found]
-        return found
-
     def _image(self, path: str, said: Said | None) -> Image:
         """The image and its size: from the XML, else from the image file where it is there."""
         width, height = (said.width, said.height) if said else (None, None)
-        file = self.seen_image(path) if width is None or height is None else None
+        file = self.images.seen(path) if width is None or height is None else None
         if file is not None and file.stat().st_size:
             try:
                 width, height = image_size(file)
@@ -295,54 +268,8 @@ class VocReader:
         )
 
     def maps(self, id_: str) -> tuple[dict[str, PixelMap], frozenset[int]]:
-        """The pixel maps of an image, and the values of its objects that occur."""
-        classes = inside_folder(self.layout.root / "SegmentationClass", f"{id_}.png")
-        owners = inside_folder(self.layout.root / "SegmentationObject", f"{id_}.png")
-        if classes is None:
-            if owners is not None:
-                found = "no SegmentationClass PNG beside it"
-                raise RecordError(str(owners), found, "both PNGs of the pair", code="STR106")
-            return {}, frozenset()
-        maps: dict[str, PixelMap] = {"semantic": self._semantic(classes)}
-        if owners is None:
-            return maps, frozenset()
-        try:
-            instances = InstanceMap(source=open_map(owners, colormap()), ignore=VOID)
-            values = values_of(instances) - {0, VOID}
-        except ValueError as error:
-            expected = "object indices from 0 to 255"
-            raise RecordError(str(owners), str(error), expected, code=_MAP_FILE) from None
-        maps["objects"] = instances
-        return maps, values
-
-    def _semantic(self, file: Path) -> SemanticMap:
-        names = [category.name for category in self.header.categories[:MOST]]
-        try:
-            semantic = SemanticMap(
-                source=open_map(file, palette(self.header.categories)),
-                classes=dict(enumerate(names, 1)),
-                ignore=VOID,
-            )
-            strange = sorted(values_of(semantic) - set(range(len(names) + 1)) - {VOID})
-        except ValueError as error:
-            expected = "class indices, or the colours of classes"
-            raise RecordError(str(file), str(error), expected, code=_MAP_FILE) from None
-        if strange:
-            expected = f"0 to {len(names)} (there are {len(names)} classes) or 255"
-            raise RecordError(str(file), f"value {strange[0]}", expected, code="MSK112")
-        return semantic
-
-
-def inside_folder(folder: Path, name: str) -> Path | None:
-    """The file of that name. Raises RecordError: it is a link that leaves its folder, or it is no file."""
-    try:
-        file = inside(folder, name)
-    except ValueError as error:
-        place = str(folder / name)
-        raise RecordError(place, str(error), "a file of this data set", code="STR108") from None
-    if file is None and os.path.lexists(folder / name):
-        raise RecordError(str(folder / name), "is no regular file", "a file")
-    return file
+        """The pixel maps of an image, and the values of its objects that occur. Raises RecordError."""
+        return read_maps(self.layout.root, id_, self.header.categories)
 
 
 def object_of(item: SaidObject, number: int, value: int | None) -> Object:
@@ -364,17 +291,3 @@ def object_of(item: SaidObject, number: int, value: int | None) -> Object:
     if value is not None:
         return Instance(mask=Mask.of(Cell("objects", value)), **fields)
     return BoundingBox(**fields)
-
-
-def _listing(folder: str) -> dict[str, list[str]]:
-    """The images in a folder: stem → suffixes."""
-    found: dict[str, list[str]] = {}
-    try:
-        names = sorted(os.listdir(folder))  # noqa: PTH208 (names are all that is wanted)
-    except OSError:
-        return found
-    for name in names:
-        stem, suffix = os.path.splitext(name)  # noqa: PTH122
-        if suffix.lower() in IMAGE_SUFFIXES:
-            found.setdefault(stem, []).append(suffix)
-    return found

@@ -13,11 +13,22 @@ from labelkit.errors import DestinationError
 from labelkit.formats.voc.annotate import annotation_bytes
 from labelkit.formats.voc.corners import Base, reads_as_zero
 from labelkit.formats.voc.fit import has_xml
-from labelkit.formats.voc.layout import BASE_FILE, DEFAULT_FOLDER, NUMBERS_FILE, folder_name, id_of
+from labelkit.formats.voc.layout import (
+    ANNOTATIONS,
+    BASE_FILE,
+    CLASSES,
+    DEFAULT_FOLDER,
+    NUMBERS_FILE,
+    OBJECTS,
+    SETS,
+    folder_name,
+    id_of,
+)
+from labelkit.formats.voc.list_texts import Standing, list_texts
 from labelkit.formats.voc.maps import write_map
 from labelkit.formats.voc.names import colormap, labelmap_text, needs_labelmap, palette
 from labelkit.formats.voc.pairing import is_misleading
-from labelkit.formats.voc.sets import FOLDERS, VALUES, ClassList, Standing, implied_values, list_texts
+from labelkit.formats.voc.sets import FOLDERS, VALUES, ClassList, implied_values
 from labelkit.model import Header, Record
 
 _PIECES = ".pieces"
@@ -91,15 +102,15 @@ class VocWriter:
     def _write_annotation(self, id_: str, record: Record) -> None:
         own = record.raw.get("voc")
         native = own.get("xml") if isinstance(own, dict) else None
-        file = self.home / "Annotations" / f"{id_}.xml"
+        file = self.home / ANNOTATIONS / f"{id_}.xml"
         file.parent.mkdir(parents=True, exist_ok=True)
         text = native if isinstance(native, str) else None
         file.write_bytes(annotation_bytes(record, text, self.base, self.folder))
 
     def _write_maps(self, id_: str, record: Record) -> None:
         for name, folder, colours in (
-            ("semantic", "SegmentationClass", palette(self.header.categories)),
-            ("objects", "SegmentationObject", colormap()),
+            ("semantic", CLASSES, palette(self.header.categories)),
+            ("objects", OBJECTS, colormap()),
         ):
             if name in record.maps:
                 write_map(record.maps[name], self.home / folder / f"{id_}.png", colours)
@@ -116,11 +127,11 @@ class VocWriter:
             misleading += piece.misleading
             zero = zero or piece.zero
         _refuse_collisions(standings)
-        for folder in ("Annotations", "ImageSets/Main"):
+        for folder in (ANNOTATIONS, f"{SETS}/Main"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         names = [category.name for category in self.header.categories]
         for name, text in list_texts(standings, self._native_lists(), names, self.class_lists).items():
-            _write_text(self.home / "ImageSets" / f"{name}.txt", text)
+            _write_text(self.home / SETS / f"{name}.txt", text)
         if needs_labelmap(self.header) or "labelmap" in self.own:
             _write_text(self.home / "labelmap.txt", labelmap_text(self.header))
         if zero is (self.base == 1):  # a reader would take the boxes for those of the other base
