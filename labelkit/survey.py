@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.findings import Location
+from labelkit.formats._files import is_file
 from labelkit.image_files import ImageFile
 from labelkit.map_files import MapFile
 from labelkit.model import Header, ImageLabel, Record
@@ -296,7 +297,8 @@ class SurveyBuilder:
         for folder, listed in self._folders.items():
             for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
                 suffix = PurePosixPath(entry.name).suffix.lower()
-                if suffix in IMAGE_SUFFIXES and entry.name not in listed and entry.is_file():
+                is_image = suffix in IMAGE_SUFFIXES and is_file(entry.path)
+                if is_image and entry.name not in listed:
                     path = Path(entry.path)
                     name = path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
                     if name not in self.refused.values() and name not in maps:

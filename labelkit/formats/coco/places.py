@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from glob import escape
 from pathlib import Path
 
-from labelkit.formats._files import image_inside, inside
+from labelkit.formats._files import image_inside, inside, is_folder
 from labelkit.formats.coco.native import Document
 
 _YEARS = "20[0-9][0-9]"  # COCO's own folders are train2017 and the like
@@ -70,7 +70,7 @@ class Places:
 
     def _of_split(self, split: str | None) -> list[Path]:
         if split not in self._folders:
-            self._folders[split] = [folder for folder in self._possible(split) if folder.is_dir()]
+            self._folders[split] = [folder for folder in self._possible(split) if is_folder(folder)]
         return self._folders[split]
 
     def _possible(self, split: str | None) -> Iterator[Path]:

@@ -160,7 +160,7 @@ class VocReader:
     def seen_image(self, path: str) -> Path | None:
         """Where the image lies, to see whether it is there and its size: any link is followed for that."""
         files = (folder / path for folder in self.layout.images)
-        return next((file for file in files if file.is_file()), None)
+        return next((file for file in files if _files.is_file(file)), None)
 
     def is_unfounded(self, id_: str) -> bool:
         """Whether nothing but lists knows an image: no annotation, no PNG and no image file."""

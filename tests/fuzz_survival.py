@@ -1,0 +1,171 @@
+"""What must be so of any data set, however broken: for fuzzing.
+
+No run ends by anything but a ``LabelkitError`` that says why; every finding can be written by every output;
+mending comes to an end, leaves nothing beside the files, and does what it says.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections import Counter
+from collections.abc import Callable
+from html.parser import HTMLParser
+from io import BytesIO, StringIO, TextIOWrapper
+from typing import Any, NoReturn
+from xml.etree import ElementTree
+
+from fuzz_sets import Made
+
+from labelkit.baseline import Baseline
+from labelkit.cli.reports import output
+from labelkit.cli.validate import OUTPUTS
+from labelkit.dataset import open_dataset, source_format
+from labelkit.errors import DestinationError, LabelkitError, UsageError
+from labelkit.findings import fingerprint
+from labelkit.mending import Mended, mend, plan
+from labelkit.model import Record
+from labelkit.outputs import diff, stats_html, stats_json, stats_text
+from labelkit.pixels import mask_runs
+from labelkit.statistics import statistics
+from labelkit.validation import Validation, validate
+
+
+def survives(made: Made, *, is_written: bool = True) -> bool:
+    """Validate, write, count and mend a data set; fails where something is not as it must be.
+
+    is_written: whether all outputs are written, which takes as long as the rest. Returns: whether it is a
+    data set at all. It is changed.
+    """
+    try:
+        format = source_format(made.source).name  # as the command does: it must not be another after mending
+    except UsageError:  # nothing says which it is
+        return False
+    made = Made(made.source, made.options, format)
+    try:
+        done = validated(made)
+    except UsageError as error:  # an option names what cannot be one
+        assert error.place == "--coco-gt"
+        return False
+    if is_written:
+        write_all(done)
+        count(made)
+    assert_mended(made, done, unsafe=False)
+    assert_mended(made, validated(made), unsafe=True)
+    return True
+
+
+def validated(made: Made) -> Validation:
+    return validate(made.source, format=made.format, options=made.options, fixes=True, outlines=3)
+
+
+# --- outputs -----------------------------------------------------------------------------------------------
+
+
+def write_all(done: Validation) -> None:
+    """Write the findings in every way there is, and read what programs read."""
+    written = {name: text_of(done, output(*where)) for name, where in OUTPUTS.items()}
+    for name in ("json", "sarif"):
+        json.loads(written[name], parse_constant=_no_constant)
+    lines = written["jsonl"].splitlines()
+    assert len([json.loads(line, parse_constant=_no_constant) for line in lines]) == len(done.findings)
+    ElementTree.fromstring(written["junit"])
+    HTMLParser().feed(written["html"])
+    counted = sum(line.startswith("  ") for line in written["full"].split("\n"))
+    assert counted == len(done.findings)
+    known = Baseline().renewed(done.findings, done.conclusive)
+    assert known.known(done.findings) == set(range(len(done.findings)))
+    Baseline.model_validate_json(known.model_dump_json())
+    pickle.dumps(list(done.fixes.values()))
+
+
+def text_of(value: Any, write: Callable[[Any, Any], None]) -> str:
+    """What is written of a value, as UTF-8 as a file has it."""
+    with BytesIO() as data, TextIOWrapper(data, "utf-8", "backslashreplace", newline="\n") as stream:
+        write(value, stream)
+        stream.flush()
+        return data.getvalue().decode()
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise AssertionError(f"{name} is no JSON")
+
+
+def count(made: Made) -> None:
+    """Count the data set, and write the numbers in every way there is."""
+    try:
+        counted = statistics(made.source, format=made.format, options=made.options)
+    except LabelkitError:
+        return
+    json.loads(text_of(counted, stats_json.write), parse_constant=_no_constant)
+    text_of(counted, stats_text.write)
+    HTMLParser().feed(text_of(counted, stats_html.write))
+
+
+# --- mending -----------------------------------------------------------------------------------------------
+
+
+def assert_mended(made: Made, before: Validation, *, unsafe: bool) -> None:
+    """Mend, and look at what has become of it."""
+    diff.write(plan(before, unsafe=unsafe), made.source, StringIO())
+    names, meant = listing(made), meaning(made)
+    try:
+        after, done = mend(lambda: validated(made), unsafe=unsafe)
+    except DestinationError:
+        assert listing(made) == names
+        return
+    assert listing(made) == names
+    assert_gone(before, after, done)
+    if not unsafe:
+        assert meaning(made) == meant
+
+
+def listing(made: Made) -> list[str]:
+    """All that lies where the data set lies."""
+    folder = made.source if made.source.is_dir() else made.source.parent
+    return sorted(str(path) for path in folder.rglob("*"))
+
+
+def assert_gone(before: Validation, after: Validation, done: list[Mended]) -> None:
+    """What was mended is not found again, and no mending has broken a file."""
+    left = Counter(map(fingerprint, after.findings))
+    was = Counter(map(fingerprint, before.findings))
+    mended = Counter(fingerprint(each.finding) for each in done)
+    for each in done:
+        key = fingerprint(each.finding)
+        assert left[key] <= max(was[key] - mended[key], 0), (
+            each,
+            [f for f in after.findings if fingerprint(f) == key],
+        )
+    broken = {finding.code for finding in after.findings} - {finding.code for finding in before.findings}
+    assert not broken & {"STR101", "STR102", "STR103", "STR104", "STR106", "STR110"}, (broken, done)
+
+
+def meaning(made: Made) -> dict[str, Any]:
+    """What safe mending must leave: classes, flags and pixels of the objects of every image, by its path.
+
+    A box may move by less than a pixel; a copy of an object may go.
+    """
+    try:
+        dataset = open_dataset(made.source, format=made.format, carrier=False, **made.options)
+        items = [item for part in dataset.reader.parts() for item in dataset.reader.read(part)]
+    except LabelkitError:
+        return {}
+    return {item.image.path: _shown(item) for item in items if isinstance(item, Record)}
+
+
+def _shown(record: Record) -> set[Any]:
+    return {
+        (
+            item.category, bool(item.crowd), bool(item.difficult), bool(item.truncated), item.score,
+            _pixels(record, item) if item.kind == "instance" else "box",
+        )
+        for item in record.objects
+    }  # fmt: skip
+
+
+def _pixels(record: Record, item: Any) -> Any:
+    try:
+        return mask_runs(record, item.mask).tobytes()
+    except ValueError:
+        return "unreadable"
