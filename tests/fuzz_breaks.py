@@ -103,6 +103,55 @@ def _changed(random: Random, document: Any) -> bytes:
     return _dumps(random, document)
 
 
+# What goes wrong with the values of well-known keys; None is what is dropped.
+_TWICE, _BITTEN = [2, 3, 2, 3, 12, 3, 12, 13, 2, 13, 2, 3], [2, 3, 12, 13, 12, 3, 2, 13]
+_SPECKS = {"size": [40, 60], "counts": [100, *[10, 30] * 9, 10, 930, 1, 999]}
+_POLYGONS: list[Any] = [
+    [_TWICE],
+    [_BITTEN],
+    [[2, 3, 12, 3]],
+    [],
+    [[-5.5, 3, 70, 3, 70, 13]],
+    _SPECKS,
+    [[1] * 8],
+]
+_USUAL: dict[str, list[Any]] = {
+    "id": [0, 1, 2, "1", 1.0, -3, True, None],
+    "image_id": [7, "1", 1.0, None],
+    "category_id": [7, "1", 2.0, None],
+    "bbox": [[-0.3, 3, 12, 10], [50, 3, 20, 10], [2, 3, 0, 9], [12, 13, -10, -10], [2, 3, 10, 10.4], None],
+    "box": [[-0.3, 3, 12, 10], [50, 3, 20, 10], [2, 3, 0, 9], [12, 13, -10, -10], [70, 3, 5, 5]],
+    "area": [0, -1, 99, 4e9, "100", None],
+    "iscrowd": [True, False, 1, 2, "0", None],
+    "segmentation": _POLYGONS,
+    "mask": list(map(json.dumps, _POLYGONS)),
+    "width": [60.0, "60", 0, 61, 40, None],
+    "file_name": ["b.jpg", "A.jpg", "a.png", "x/a.jpg", "../a.jpg"],
+    "name": ["dog", "Cat", "cat ", "", None],
+    "label": ["cargroup", "Car", "license plate", "tree"],
+    "polygon": [[[4, 12], [4, 12], [13, 20]], [[4, 12]], [[-5, 12], [60, 12], [60, 60]], []],
+    "category": ["dog", "cow"],
+}
+
+
+def change_usual(random: Random, data: bytes) -> bytes:
+    """A well-known key of a JSON document gets one of the values that it often has wrongly."""
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return data
+    spots = [
+        (each, key) for each in _holders(document) if isinstance(each, dict) for key in each if key in _USUAL
+    ]
+    if not spots:
+        return data
+    holder, key = random.choice(spots)
+    holder[key] = random.choice(_USUAL[key])
+    if holder[key] is None:
+        del holder[key]
+    return _dumps(random, document)
+
+
 def _keys(holder: Any) -> list[Any]:
     return list(holder) if isinstance(holder, dict) else [*range(len(holder))]
 
@@ -130,7 +179,8 @@ def change_lines(random: Random, data: bytes) -> bytes:
     place, other = random.randrange(len(lines)), random.randrange(len(lines))
     act = random.choice(["json", "json", "json", "drop", "twice", "swap", "join", "words"])
     if act == "json":
-        lines[place] = change_json(random, lines[place]).replace(b"\n", b" ") + b"\n"
+        change = random.choice([change_json, change_usual])
+        lines[place] = change(random, lines[place]).replace(b"\n", b" ") + b"\n"
     elif act == "drop":
         del lines[place]
     elif act == "twice":
@@ -341,7 +391,7 @@ def _put_there(act: str, place: Path, other: Path) -> None:
 
 
 _BY_SUFFIX: dict[str, list[Callable[[Random, bytes], bytes]]] = {
-    ".json": [change_json, change_json, change_json, change_bytes],
+    ".json": [change_json, change_json, change_usual, change_usual, change_bytes],
     ".jsonl": [change_lines, change_lines, change_lines, change_bytes],
     ".xml": [change_xml, change_xml, change_xml, change_bytes],
     ".txt": [change_lines, change_bytes],

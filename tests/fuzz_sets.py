@@ -59,7 +59,7 @@ def instances() -> dict[str, Any]:
         _annotation(2, 1, 2, bbox=[2, 20, 10, 10], segmentation=_RUNS),
         _annotation(3, 2, 2, bbox=[2, 20, 10, 10], segmentation=_TEXT, iscrowd=1),
         _annotation(4, 2, 1, bbox=[30.5, 3, 10.25, 10], segmentation=[], area=102.5),
-        _annotation(5, 2, 2, bbox=[2, 3, 30, 10], segmentation=[_RING, [n + 20 for n in _RING]], area=200),
+        _annotation(5, 2, 2, bbox=[2, 3, 30, 30], segmentation=[_RING, [n + 20 for n in _RING]], area=200),
     )
 
 

@@ -102,3 +102,11 @@ def test_an_id_of_false_is_no_id_of_a_place(kind: str, tmp_path: Path) -> None:
     made = coco(tmp_path, lambda said: said[kind][0].update(id=False))
     assert all(each.at is None or each.at.id is not False for each in validated(made).findings)
     assert survives(made)
+
+
+def test_images_of_which_only_one_side_is_known_have_no_aspect(tmp_path: Path) -> None:
+    def change(said: Said) -> None:
+        for image, side in zip(said["images"], ("width", "height"), strict=True):
+            del image[side]
+
+    assert survives(Made(coco(tmp_path, change).source / "annotations" / "instances_val.json"))
