@@ -295,7 +295,11 @@ class SurveyBuilder:
         """Images that lie beside listed ones, and that nobody lists; PNGs of label maps are none."""
         maps = {item.name for item in self.maps}
         for folder, listed in self._folders.items():
-            for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+            try:
+                entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+            except OSError:  # one whose files can be read, and not be listed
+                continue
+            for entry in entries:
                 suffix = PurePosixPath(entry.name).suffix.lower()
                 is_image = suffix in IMAGE_SUFFIXES and is_file(entry.path)
                 if is_image and entry.name not in listed:

@@ -157,7 +157,7 @@ def meaning(made: Made) -> dict[str, list[Any]]:
     try:
         dataset = open_dataset(made.source, format=made.format, carrier=False, **made.options)
         items = [item for part in dataset.reader.parts() for item in dataset.reader.read(part)]
-    except LabelkitError:
+    except (LabelkitError, OSError):
         return {}
     return {item.image.path: _shown(item) for item in items if isinstance(item, Record)}
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -19,6 +20,8 @@ from fuzz_sets import SETS, Made, coco_set, instances, panoptic_set, results_set
 from fuzz_survival import survives, validated
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from labelkit.errors import UsageError
 
 DEPTH = int(os.environ.get("LABELKIT_DEPTH", "1"))  # more examples for whoever has the time
 
@@ -110,3 +113,66 @@ def test_images_of_which_only_one_side_is_known_have_no_aspect(tmp_path: Path) -
             del image[side]
 
     assert survives(Made(coco(tmp_path, change).source / "annotations" / "instances_val.json"))
+
+
+# --- what may not be read ----------------------------------------------------------------------------------
+
+_NOBODY = 65534
+
+
+@contextmanager
+def nobody() -> Iterator[Path]:
+    """A folder, and no rights but its owner's: root may read what is shut."""
+    is_root = os.geteuid() == 0
+    with TemporaryDirectory() as folder:
+        if is_root:
+            os.chown(folder, _NOBODY, _NOBODY)
+            os.seteuid(_NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            if is_root:
+                os.seteuid(0)
+
+
+# The set, what of it is shut, and the codes that tell; none where what matters can be read all the same.
+SHUT = {
+    "a folder of lists": ("voc", "ImageSets/Main", 0o000, {"STR101", "SPL104"}),
+    "lists that are listed only": ("voc", "ImageSets/Main", 0o400, {"STR101", "SPL104"}),
+    "the annotations of VOC": ("voc", "Annotations", 0o000, {"STR101"}),
+    "an annotation of VOC": ("voc", "Annotations/2007_000027.xml", 0o000, {"STR110", "SPL104"}),
+    "a map of classes": ("voc", "SegmentationClass/2007_000027.png", 0o000, {"MSK108"}),
+    "a document": ("coco", "annotations/labels_val.json", 0o000, {"STR101"}),
+    "a city": ("cityscapes", "gtFine/val/testcity", 0o000, {"STR101"}),
+    "the images": ("jsonl", "images", 0o000, {"REF112"}),
+    "images that cannot be listed": ("jsonl", "images", 0o100, set()),
+    "an image": ("jsonl", "images/a.jpg", 0o000, {"IMG101"}),
+}
+
+
+@pytest.mark.parametrize("name", SHUT)
+def test_what_is_shut_is_told_and_ends_no_run(name: str, tmp_path: Path) -> None:
+    kind, place, mode, expected = SHUT[name]
+    before = codes(SETS[kind](tmp_path))  # and all modules are imported, while they may be read
+    with nobody() as root:
+        made = SETS[kind](root)
+        (root / place).chmod(mode)
+        try:
+            found = validated(made).findings
+        finally:
+            (root / place).chmod(0o700)
+    assert {each.code for each in found} - before == expected
+    assert not [each.place for each in found if each.place.startswith("/")]
+
+
+@pytest.mark.parametrize("place", ["annotations", "."])
+def test_a_set_that_cannot_be_looked_into_is_of_no_known_format(place: str, tmp_path: Path) -> None:
+    validated(SETS["coco"](tmp_path))
+    with nobody() as root:
+        made = SETS["coco"](root)
+        (root / place).chmod(0)
+        try:
+            with pytest.raises(UsageError, match="is none of the formats"):
+                validated(made)
+        finally:
+            (root / place).chmod(0o700)
