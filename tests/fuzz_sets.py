@@ -106,7 +106,8 @@ def results() -> list[dict[str, Any]]:
     ]
 
 
-def _coco(root: Path, name: str, said: Any) -> Path:
+def coco_document(root: Path, name: str, said: Any) -> Path:
+    """One document, and the two images that all of them speak of. Returns: its file."""
     file = root / "annotations" / f"{name}_val.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(said), "utf-8")
@@ -119,14 +120,14 @@ def _coco(root: Path, name: str, said: Any) -> Path:
 def coco_set(root: Path) -> Made:
     """Four documents of one split."""
     for name, said in (("instances", instances()), ("person_keypoints", keypoints()), ("stuff", stuff())):
-        _coco(root, name, said)
-    _coco(root, "labels", labels() | {"labelkit": {"role": "labels", "split": "val"}})
+        coco_document(root, name, said)
+    coco_document(root, "labels", labels() | {"labelkit": {"role": "labels", "split": "val"}})
     return Made(root)
 
 
 def panoptic_set(root: Path) -> Made:
     """A panoptic document with its PNG."""
-    _coco(root, "panoptic", panoptic())
+    coco_document(root, "panoptic", panoptic())
     ids = np.zeros((HEIGHT, WIDTH), np.int64)
     ids[3:13, 2:12], ids[35:] = 300, 70000
     colours = np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
@@ -137,7 +138,7 @@ def panoptic_set(root: Path) -> Made:
 
 def results_set(root: Path) -> Made:
     """Results, beside the document that they were predicted for."""
-    truth = _coco(root, "instances", instances())
+    truth = coco_document(root, "instances", instances())
     file = root / "results.json"
     file.write_text(json.dumps(results()), "utf-8")
     return Made(file, {"gt": truth})

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html.parser import HTMLParser
 from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any, NoReturn
@@ -38,11 +38,11 @@ _UNREADABLE = {
 }
 
 
-def survives(made: Made, *, is_written: bool = True) -> bool:
+def survives(made: Made, *, is_written: bool = True, mendings: Sequence[bool] = (False, True)) -> bool:
     """Validate, write, count and mend a data set; fails where something is not as it must be.
 
-    is_written: whether all outputs are written, which takes as long as the rest. Returns: whether it is a
-    data set at all. It is changed.
+    is_written: whether all outputs are written, which takes as long as the rest. mendings: whether fixes are
+    made that are not safe, one time after the other. Returns: whether it is a data set at all. It is changed.
     """
     try:
         format = source_format(made.source).name  # as the command does: it must not be another after mending
@@ -58,8 +58,8 @@ def survives(made: Made, *, is_written: bool = True) -> bool:
     if is_written:
         write_all(done)
         count(made)
-    assert_mended(made, done, unsafe=False)
-    assert_mended(made, validated(made), unsafe=True)
+    for unsafe in mendings:
+        done = assert_mended(made, done, unsafe=unsafe)
     return True
 
 
@@ -119,19 +119,20 @@ def count(made: Made) -> None:
 # --- mending -----------------------------------------------------------------------------------------------
 
 
-def assert_mended(made: Made, before: Validation, *, unsafe: bool) -> None:
-    """Mend, and look at what has become of it."""
+def assert_mended(made: Made, before: Validation, *, unsafe: bool) -> Validation:
+    """Mend, and look at what has become of it. Returns: what is found then."""
     diff.write(plan(before, unsafe=unsafe), made.source, StringIO())
     names, meant = listing(made), meaning(made)
     try:
         after, done = mend(lambda: validated(made), unsafe=unsafe)
     except DestinationError:
         assert listing(made) == names
-        return
+        return before
     assert listing(made) == names
     assert_gone(before, after, done)
     if not unsafe:
         assert_same(meant, meaning(made))
+    return after
 
 
 def listing(made: Made) -> list[str]:
