@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from inspect import signature
@@ -136,7 +137,7 @@ def _reasons(evidence: Mapping[str, Evidence]) -> str:
 def _hint(path: Path, option: str) -> str:
     """Where near a path there is a data set, if there is one."""
     near = [path.parent, path.parent.parent]
-    if path.is_dir():
+    with suppress(OSError):  # it is shut
         near += sorted(item for item in path.iterdir() if item.is_dir())[:50]
     for place in near:
         for name, item in detect(place).items():

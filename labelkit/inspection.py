@@ -24,7 +24,12 @@ def inspect(
     options: the format's own for reading. A data set that cannot be read is an error among the items.
     """
     if format.inspect is not None:
-        yield from format.inspect(path, images_dir=images_dir, **options)
+        try:
+            yield from format.inspect(path, images_dir=images_dir, **options)
+        except OSError as error:  # of a folder that cannot be looked into; files are told one by one
+            yield FormatError(
+                str(error.filename or path), f"cannot be read ({error.strerror})", "a readable folder"
+            )
         return
     try:
         dataset = open_dataset(path, format=format.name, images_dir=images_dir, carrier=False, **options)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.findings import Location
-from labelkit.formats._files import relative
+from labelkit.formats._files import is_file, relative
 from labelkit.image_files import ImageFile
 from labelkit.map_files import MapFile
 from labelkit.model import Header, ImageLabel, Record
@@ -130,7 +130,7 @@ class SurveyBuilder:
         for folder, listed in self._folders.items():
             for entry in _entries(folder):
                 suffix = PurePosixPath(entry.name).suffix.lower()
-                if suffix in IMAGE_SUFFIXES and entry.name not in listed and entry.is_file():
+                if suffix in IMAGE_SUFFIXES and entry.name not in listed and is_file(entry.path):
                     name = relative(Path(entry.path), root)
                     if name not in known:
                         yield name

@@ -66,7 +66,7 @@ def inside(root: Path, relative: str) -> Path | None:
     Raises OutsideLinkError (a ValueError) where a symbolic link leads out of root.
     """
     path = root / relative
-    if not path.is_file():
+    if not is_file(path):
         return None
     if not path.resolve().is_relative_to(root.resolve()):
         raise OutsideLinkError(f"{relative!r} is a link that leaves its folder", path)
@@ -107,9 +107,22 @@ def brief(value: object) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def is_file(path: str | Path) -> bool:
+    """Whether there is a regular file, through links.
+
+    None is under a name that no system can have, in a folder that is shut, or where links go in a circle.
+    """
+    return os.path.isfile(path)  # noqa: PTH113  (Path's own raises for some of these)
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether there is a folder, as ``is_file`` says it of a file."""
+    return os.path.isdir(path)  # noqa: PTH112
+
+
 def regular(path: Path) -> Path:
     """The path of a file, through links. Raises FormatError where it is none: a pipe has no end."""
-    if not path.is_file():
+    if not is_file(path):
         found = "is no regular file" if os.path.lexists(path) else "is not there"
         raise FormatError(str(path), found, "a file")
     return path

@@ -112,7 +112,7 @@ def place_of(text: str, root: Path) -> Location:
         if cut and os.path.lexists(file):  # Path's own raise for names that no system can have
             name = relative(file, folder) if file != folder else folder.name
             return _inside(name, text[cut + 1 :], is_file=file.is_file())
-    return Location(text)
+    return Location(text.removeprefix(f"{folder}/"))  # of what is not there, or in a folder that is shut
 
 
 def _inside(file: str, rest: str, *, is_file: bool) -> Location:

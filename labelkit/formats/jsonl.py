@@ -20,7 +20,7 @@ from labelkit.canonical import decode_record, encode_record, fault
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Tell
 from labelkit.formats import FEATURES, Evidence, Format, Part, Target
-from labelkit.formats._files import BOM, image_inside, regular, safe_path
+from labelkit.formats._files import BOM, image_inside, is_file, regular, safe_path
 from labelkit.formats._json import json_fault
 from labelkit.formats._lines import inspect_lines, unknown_categories
 from labelkit.model import Header, Record
@@ -33,11 +33,15 @@ _PART = 1000
 def detect(path: Path) -> Evidence:
     """A first line that says ``"labelkit"`` and ``"header"``."""
     file = path / _NAME if path.is_dir() else path
-    if not file.is_file():
+    if not is_file(file):
         return Evidence(0, f"has no {_NAME}" if path.is_dir() else "is no file")
-    with file.open("rb") as stream:
-        if not stream.readline(200).removeprefix(BOM).lstrip().startswith(b'{"labelkit":'):
-            return Evidence(0, 'the first line does not start with {"labelkit":')
+    try:
+        with file.open("rb") as stream:
+            start = stream.readline(200)
+    except OSError as error:
+        return Evidence(0, f"{file.name} cannot be read ({error.strerror})")
+    if not start.removeprefix(BOM).lstrip().startswith(b'{"labelkit":'):
+        return Evidence(0, 'the first line does not start with {"labelkit":')
     return Evidence(2, f"{file.name} starts with a labelkit header")
 
 

@@ -74,7 +74,8 @@ def coverage(survey: Survey) -> NDArray[np.float64]:
     """How many boxes lie on each cell of a frame that all images are stretched to."""
     rows = survey.table
     sizes = rows.size
-    aspect = float(np.nanmedian(sizes[:, 1] / sizes[:, 0])) if np.isfinite(sizes).any() else 0.75
+    known = sizes[np.isfinite(sizes).all(axis=1)]
+    aspect = float(np.median(known[:, 1] / known[:, 0])) if len(known) else 0.75
     down = int(np.clip(round(_ACROSS * aspect), 8, 64))
     with np.errstate(over="ignore", invalid="ignore"):
         corners = np.column_stack([rows.box[:, :2], rows.box[:, :2] + rows.box[:, 2:]]) / np.tile(sizes, 2)

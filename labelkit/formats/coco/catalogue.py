@@ -53,7 +53,7 @@ class Catalogue:
 
 def open_catalogue(source: Source) -> Catalogue:
     """List a data set. Raises FormatError and UsageError where that cannot be done."""
-    _check_truth(source.gt)
+    check_truth(source.gt)
     found, notes = _documents(source)
     truth = _truth(source.gt) if source.gt and any(d.role == "results" for d, _ in found) else []
     if not truth:
@@ -128,7 +128,8 @@ def _wanted_roles(text: str | None) -> set[str]:
     return roles
 
 
-def _check_truth(gt: Path | None) -> None:
+def check_truth(gt: Path | None) -> None:
+    """Raise UsageError where what results were predicted for cannot be a document."""
     if gt is not None and gt.is_dir():
         raise UsageError("--coco-gt", f"{gt} is a folder", "the JSON file that results were predicted for")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from labelkit.formats._files import BOM
+from labelkit.formats._files import BOM, is_file
 from labelkit.formats.coco.index import LISTS, Index
 from labelkit.formats.coco.native import (
     ROLES,
@@ -125,7 +125,7 @@ class Looks:
 
 def looks(file: Path) -> Looks:
     """Whether a file looks like COCO, by its first and last bytes."""
-    if not file.is_file():
+    if not is_file(file):
         return Looks(0, f"{file.name} is no regular file")
     try:
         size = file.stat().st_size

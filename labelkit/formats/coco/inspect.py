@@ -17,7 +17,7 @@ from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel
 from labelkit.formats._files import map_bytes, relative, safe_path
-from labelkit.formats.coco.catalogue import Source
+from labelkit.formats.coco.catalogue import Source, check_truth
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
 from labelkit.formats.coco.edits import change_edits
@@ -43,10 +43,17 @@ def inspect(
     path: Path, *, images_dir: Path | None = None, gt: Path | None = None, roles: str | None = None
 ) -> Iterator[object]:
     """All that a COCO data set is made of, file by file."""
+    check_truth(gt)
     root = root_of(path)
     documents: list[CocoDocument] = []
     told: set[str] = set()
-    truth = CocoDocument(Index(gt), gt.parent) if gt else None
+    truth = None
+    if gt is not None:
+        try:
+            truth = CocoDocument(Index(gt), gt.parent)
+        except FormatError as error:
+            yield error
+            told.add(error.place)
     for file in json_files(path):
         try:
             index = Index(file)

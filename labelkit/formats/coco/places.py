@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from glob import escape
 from pathlib import Path
 
-from labelkit.formats._files import image_inside, inside
+from labelkit.formats._files import image_inside, inside, is_folder
 from labelkit.formats.coco.native import Document
 
 _YEARS = "20[0-9][0-9]"  # COCO's own folders are train2017 and the like
@@ -70,7 +70,7 @@ class Places:
 
     def _of_split(self, split: str | None) -> list[tuple[Path, str]]:
         if split not in self._folders:
-            folders = dict.fromkeys(folder for folder in self._possible(split) if folder.is_dir())
+            folders = dict.fromkeys(folder for folder in self._possible(split) if is_folder(folder))
             self._folders[split] = [(folder, str(folder)) for folder in folders]
         return self._folders[split]
 

@@ -275,7 +275,7 @@ def _element(name: str, ordinal: int, key: str) -> str:
 
 
 def _id(value: Any) -> int | str | None:
-    return value if isinstance(value, int | str) else None
+    return value if is_key(value) and not isinstance(value, float) else None
 
 
 @dataclass(frozen=True)

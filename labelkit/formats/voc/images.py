@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from labelkit.formats._files import is_file
 from labelkit.formats.voc.layout import IMAGE_SUFFIXES, image_inside
 
 
@@ -30,7 +31,7 @@ class ImageFolders:
     def seen(self, path: str) -> Path | None:
         """Where an image lies, to see whether it is there and its size: any link is followed for that."""
         files = (folder / path for folder in self._folders)
-        return next((file for file in files if file.is_file()), None)
+        return next((file for file in files if is_file(file)), None)
 
     def is_name(self, id_: str) -> bool:
         """Whether what a list says is the name of an image that is there, and not its name without suffix."""

@@ -117,22 +117,27 @@ def detect(path: Path) -> Evidence:
             return Evidence(0, f"{file.name} is no regular file")
         with file.open("rb") as stream:
             head = stream.read(400)
-    except OSError as error:
-        return Evidence(0, f"cannot be read ({error.strerror})")
+    except (OSError, FormatError) as error:
+        return Evidence(0, f"cannot be read ({error})")
     if b"<annotation" in head:
         return Evidence(2, f"{file.name} starts with <annotation>")
     return Evidence(0, f"{file.name} is XML, but does not start with <annotation>")
 
 
 def walk(folder: Path, suffix: str) -> Iterator[str]:
-    """The files of that suffix below a folder, relative, with "/" between folders, in no order."""
+    """The files of that suffix below a folder, relative, with "/" between folders, in no order.
+
+    Raises FormatError: a folder is there and cannot be looked into.
+    """
     pending = [("", str(folder))]
     while pending:
         prefix, place = pending.pop()
         try:
             entries = list(os.scandir(place))
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except OSError as error:
+            raise FormatError(place, f"cannot be read ({error.strerror})", "a readable folder") from None
         for entry in entries:
             if entry.name.endswith(suffix):
                 yield prefix + entry.name

@@ -10,6 +10,7 @@ again line by line as they were (``list_texts``).
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -100,10 +101,35 @@ def read_sets(folder: Path, ids: frozenset[str], classes: frozenset[str]) -> Set
 
     classes: names that are known. A file that is unreadable, or no list of either kind, is among the broken.
     """
-    files = [file for part in FOLDERS for file in sorted((folder / part).glob("*.txt"))]
-    stats = [(str(file), file.lstat()) for file in files]
-    stamps = tuple((file, stat.st_mtime_ns, stat.st_size) for file, stat in stats)
-    return _read_sets(folder, ids, classes, stamps)
+    return _read_sets(folder, ids, classes, tuple(_stamps(folder)))
+
+
+def _stamps(folder: Path) -> Iterator[tuple[str, int, int]]:
+    """What tells that a list has changed, of every list; of what cannot be looked at its name alone."""
+    for part in FOLDERS:
+        try:
+            files = _lists(folder / part)
+        except FormatError as error:
+            yield error.place, 0, 0
+            continue
+        for file in files:
+            try:
+                stat = file.lstat()
+            except OSError:
+                yield str(file), 0, 0
+            else:
+                yield str(file), stat.st_mtime_ns, stat.st_size
+
+
+def _lists(folder: Path) -> list[Path]:
+    """The files of a folder of lists, if there is one. Raises FormatError: it cannot be looked into."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".txt"))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise FormatError(str(folder), f"cannot be read ({error.strerror})", "a readable folder") from None
 
 
 @lru_cache(maxsize=4)
@@ -112,7 +138,11 @@ def _read_sets(
 ) -> Sets:
     sets = Sets()
     for part in FOLDERS:
-        files = sorted((folder / part).glob("*.txt"))
+        try:
+            files = _lists(folder / part)
+        except FormatError as error:
+            sets.broken.append(error)
+            continue
         stems = {file.stem for file in files}
         for file in files:
             try:
