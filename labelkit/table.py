@@ -80,7 +80,7 @@ class Table:
     images: the images, also those without objects. image: (N,) their positions, ascending.
     category: (N,) names, or None where the file names no known class.
     box: (N, 4) x, y, w, h; NaN where none is stated. area: (N,) as stated; NaN where it is not.
-    crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
+    crowd: (N,) bool. score: (N,) of predictions; NaN where none is stated; None: nowhere. masks: (N,) the masks, None for objects known by a box.
     outlines: (N,) what was drawn, where a mask is only the part of it that can be seen; empty where the masks
     are what was drawn. painted: the pixels of a row's outline, before others cover it, as runs.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
@@ -100,6 +100,7 @@ class Table:
     locate: Callable[[int], Location]
     edits: Callable[[int, Change], Iterable[Edit]] = no_edits
     extent: Floats | None = None
+    score: Floats | None = None
     outlines: Sequence[Mask | None] = ()
     painted: Callable[[int], Counts] = no_pixels
 
@@ -230,6 +231,7 @@ def table_of(
         box=np.array([item.box or nothing for item in items], dtype=np.float64).reshape(-1, 4),
         area=np.full(len(rows), np.nan),
         crowd=np.array([bool(item.crowd) for item in items], dtype=bool),
+        score=np.array([np.nan if item.score is None else item.score for item in items], dtype=np.float64),
         masks=[item.mask if item.kind == "instance" else None for item in items],
         runs=runs,
         locate=lambda row: locate(records[rows[row][0]], rows[row][1]),

@@ -87,16 +87,19 @@ def image(root: Path, core: str, shift: int) -> Path:
     return path
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
+def city_set(root: Path) -> Path:
     """Three frames with all six files each, and their images."""
-    root = tmp_path / "cityscapes"
     place(root, A, "polygons").parent.mkdir(parents=True)
     for shift, core in enumerate((A, B, C)):
         write_json(root, core, objects(shift))
         write_pngs(root, core, painted(objects(shift)))
         image(root, core, shift)
     return root
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return city_set(tmp_path / "cityscapes")
 
 
 IGNORED = ("CAT104", "CAT105", "STA")  # of a set of three images

@@ -66,12 +66,16 @@ def write(root: Path, document: Said) -> Path:
     return path
 
 
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    root = tmp_path / "coco"
+def panoptic_set(root: Path) -> Path:
+    """A document of one image, and its PNG."""
     save(root, ids())
     write(root, said())
     return root
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return panoptic_set(tmp_path / "coco")
 
 
 def found(root: Path) -> list[Finding]:

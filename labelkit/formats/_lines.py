@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -18,11 +19,11 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from labelkit.canonical import decode_record, encode_record, fault_text
-from labelkit.changes import Change, Edit, Put
+from labelkit.changes import Change, Edit, Fix, Put
 from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part, Reader
-from labelkit.formats._files import repeated_keys, safe_path
+from labelkit.formats._files import BOM, repeated_keys, safe_path
 from labelkit.formats._inspect import box_at, image_file_of, map_files_of, of_image
 from labelkit.formats._raw import Flaws, Kind, RawDocument, Told
 from labelkit.model import Box, Image, Record, SemanticMap
@@ -80,7 +81,9 @@ class Records(RawDocument):
         self.reader = reader
 
     def told(self, kind: Kind) -> Iterator[Told]:
-        """Images that stand in two lines."""
+        """Images that stand in two lines, and what comes before the first."""
+        if kind == "byte order mark":
+            yield from _mark(self.reader.file)
         if kind != "repeated image":
             return
         decoder = msgspec.json.Decoder(_ImageOnly)
@@ -94,6 +97,15 @@ class Records(RawDocument):
                 text = f"{path!r} once more (as in line {first[path]}); expected each image once"
                 yield Told(line.at("image.path", path), text)
             first.setdefault(path, line.number)
+
+
+def _mark(file: Path) -> Iterator[Told]:
+    with file.open("rb") as stream:
+        has_mark = stream.read(len(BOM)) == BOM
+    if has_mark:
+        edits = partial(tuple, (Edit(file, 0, len(BOM), b""),))
+        fix = Fix("remove the byte order mark", edits, is_safe=True)
+        yield Told(Location(file.name, offset=0), "a byte order mark; expected none", fix)
 
 
 def unknown_categories(record: Record, known: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -153,7 +165,6 @@ def _record(reader: LineReader, line: _Line) -> tuple[Record | None, list[object
     try:
         line.data.decode()
         record = decode_record(line.data)
-        safe_path(record.image.path)
     except UnicodeDecodeError as error:
         at = replace(line.at(), offset=line.offset + error.start)
         return _saved(line.data), [RecordError(place, "not UTF-8", "UTF-8 text", code="STR111", at=at)]
@@ -162,6 +173,11 @@ def _record(reader: LineReader, line: _Line) -> tuple[Record | None, list[object
         return _saved(line.data), [_error(place, line, detail) for detail in details]
     except ValueError as error:
         return _saved(line.data), [RecordError(place, str(error), _EXPECTED, at=line.at())]
+    try:
+        safe_path(record.image.path)
+    except ValueError as error:
+        at = line.at("image.path")
+        return None, [RecordError(place, str(error), "a path inside the data set", code="STR108", at=at)]
     where = line.at(image=record.image.path)
     flaws: list[tuple[Kind, Told]] = [
         ("repeated key", Told(where, f"the key {key!r} twice; expected keys once each"))

@@ -10,7 +10,6 @@ import numpy as np
 from labelkit.formats.coco.raw_panoptic import PanopticImage, RawSegment, StuffImage
 from labelkit.geometry import rle
 from labelkit.map_files import MapFile, packed_colours
-from labelkit.pixels import Counts, shape_runs
 from labelkit.rules import Fault, Faults, rule
 
 _MOST = 2**24  # what the three bytes of a pixel can say
@@ -141,8 +140,7 @@ def stuff_overlap(image: StuffImage) -> Faults:
     Fix: take the pixels out of one of them.
     Example: an RLE of `grass` that reaches into that of `sky`
     """
-    runs = [_runs(image, position) for position in range(len(image.masks))]
-    known = [(position, each) for position, each in enumerate(runs) if each is not None]
+    known = [(position, each) for position, each in enumerate(image.runs) if each is not None]
     if not known or sum(rle.area(each) for _, each in known) == rle.area(
         rle.union([each for _, each in known])
     ):
@@ -153,16 +151,6 @@ def stuff_overlap(image: StuffImage) -> Faults:
             if pixels:
                 text = f"{pixels} pixels that {image.at[before].element} has too; expected one layer a pixel"
                 yield Fault(image.at[position], text)
-
-
-def _runs(image: StuffImage, position: int) -> Counts | None:
-    height, width = image.row.height, image.row.width
-    if height is None or width is None:
-        return None
-    try:
-        return shape_runs(image.masks[position], height, width)
-    except ValueError:
-        return None
 
 
 @rule("MSK124", "info")

@@ -69,6 +69,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_points(value: Any) -> bool:
+    return isinstance(value, list) and len(value) % 3 == 0 and all(map(is_number, value))
+
+
 _ID: Expected = (_is_whole, "a whole number")
 IMAGE_TYPES: dict[str, Expected] = {
     "id": _ID,
@@ -89,6 +93,9 @@ ANNOTATION_TYPES: dict[str, Expected] = {
     "area": (is_number, "a number"),
     "iscrowd": (is_flag, "0 or 1"),
     "score": (is_number, "a number"),
+    "caption": (_is_text, "a text"),
+    "keypoints": (_is_points, "three numbers a point: x, y, and how it can be seen"),
+    "num_keypoints": (lambda value: _is_whole(value) and value >= 0, "a whole number"),
 }
 # By role: the keys that an annotation needs, and those that evaluation needs.
 ANNOTATION_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
