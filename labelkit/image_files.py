@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.pixels import HugeImageError, refuse_huge
+from labelkit.pixels import HugeImageError, pillow_fault, refuse_huge
 from labelkit.table import ImageRow
 
 _ORIENTATION = 0x0112  # the EXIF tag
@@ -115,4 +115,4 @@ def _quiet() -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise HugeImageError(str(error)) from None
     except (OSError, SyntaxError) as error:
-        raise ValueError(str(error)) from None
+        raise ValueError(pillow_fault(error)) from None

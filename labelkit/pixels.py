@@ -51,9 +51,16 @@ def image_size(path: Path) -> tuple[int, int]:
     except Image.DecompressionBombError as error:
         raise HugeImageError(str(error)) from None
     except OSError as error:
-        raise ValueError(f"no readable image ({error})") from None
+        raise ValueError(f"no readable image ({pillow_fault(error)})") from None
     refuse_huge(height, width)
     return width, height
+
+
+def pillow_fault(error: Exception) -> str:
+    """What Pillow found in a file, without the path of it, which is another one on each machine."""
+    from PIL import UnidentifiedImageError
+
+    return "of no type that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 class HugeImageError(ValueError):
@@ -92,7 +99,7 @@ def _read_png(path: Path, stamp: int) -> NDArray[Any]:
                 pixels.flags.writeable = False
                 return pixels
     except (OSError, SyntaxError) as error:
-        raise ValueError(f"the PNG cannot be decoded ({error})") from None
+        raise ValueError(f"the PNG cannot be decoded ({pillow_fault(error)})") from None
 
 
 def map_pixels(item: SemanticMap | InstanceMap) -> Labels:

@@ -80,10 +80,11 @@ class Table:
     images: the images, also those without objects. image: (N,) their positions, ascending.
     category: (N,) names, or None where the file names no known class.
     box: (N, 4) x, y, w, h; NaN where none is stated. area: (N,) as stated; NaN where it is not.
-    crowd: (N,) bool. score: (N,) of predictions; NaN where none is stated; None: nowhere. masks: (N,) the masks, None for objects known by a box.
+    crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
     outlines: (N,) what was drawn, where a mask is only the part of it that can be seen; empty where the masks
     are what was drawn. painted: the pixels of a row's outline, before others cover it, as runs.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
+    score: (N,) of predictions, NaN where none is stated; None where none is at all.
     extent: (N, 4) x, y, w, h of the outlines of some objects, NaN elsewhere; only where masks were left out.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
     where the format cannot say it. All but these two pickle.

@@ -1,7 +1,7 @@
 """Defects that a data set of any format can have: of its images, splits, classes and numbers.
 
-The set is written by labelkit in each format, with a picture for each image; what is done to it is done to the
-files that the format has.
+The set is written by labelkit in each format, with a picture for each image; what is done to it is done to
+the files that the format has.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from seeds import FORMATS, LAST, OF_FEW, Make, Seed, after
+from seeds import FORMATS, RENAMED, Make, Seed, after
 from test_rules_geometry import outline
 from test_rules_survey import NAMES, clean, files, made, many, picture, record, thing
 
-from labelkit.model import BoundingBox, Box, ImageLabel, Instance, Record
+from labelkit.model import BoundingBox, ImageLabel, Instance, Record
 
 Spoil = Callable[[Path], object]
 CLASSES = ("person", "car")
@@ -70,7 +70,7 @@ PICTURES: dict[str, tuple[Callable[[list[Path]], object], str]] = {
 def _of_pictures() -> Iterator[Seed]:
     for name in FORMATS:
         start = written(name)
-        image = "b" if name != "cityscapes" else LAST
+        image = "b" if name != "cityscapes" else RENAMED
         for what, (change, code) in PICTURES.items():
             broken = after(start, partial(_to_files, change=change))
             yield Seed(code, name, f"picture, {what}", start, broken, None, image)
@@ -91,7 +91,7 @@ def one_split_without_car() -> list[Record]:
 
 def _of_splits() -> Iterator[Seed]:
     for name in FORMATS:
-        image = "c" if name != "cityscapes" else LAST
+        image = "c" if name != "cityscapes" else RENAMED
         group = (("group", "png$"),)  # which all images are of
         start, lone = written(name), written(name, lambda: clean()[:2])
         yield Seed("SPL103", name, "one group", lone, start, None, image, group)
@@ -127,7 +127,9 @@ def listed(name: str, categories: tuple[str, ...]) -> Make:
             (root / VOC / "labelmap.txt").write_text(text, "utf-8")
         elif name == "jsonl":
             lines = (root / "records.jsonl").read_text("utf-8").splitlines(keepends=True)
-            lines[0] = json.dumps({"labelkit": 1, "header": {"categories": [{"name": n} for n in categories]}})
+            lines[0] = json.dumps(
+                {"labelkit": 1, "header": {"categories": [{"name": n} for n in categories]}}
+            )
             (root / "records.jsonl").write_text("".join([lines[0] + "\n", *lines[1:]]), "utf-8")
         else:
             for file in root.glob("annotations/*.json"):
@@ -140,17 +142,17 @@ def listed(name: str, categories: tuple[str, ...]) -> Make:
 
 
 def _of_classes() -> Iterator[Seed]:
-    for name in ("coco", "voc", "jsonl"):
+    clean = {name: listed(name, CLASSES) for name in ("coco", "voc", "jsonl")}
+    for name in clean:
         for what, (categories, code, element) in HEADERS.items():
             place = f"{name}:{element}" if element else name
-            yield Seed(
-                code, name, f"a class {what}", listed(name, CLASSES), listed(name, categories), place
-            )
-    for what, categories, code in (
-        ("twice", (*CLASSES, "car"), "CAT101"), ("of no letters", (*CLASSES, ""), "CAT102")
-    ):  # fmt: skip
-        yield Seed(code, "jsonl", what, listed("jsonl", CLASSES), listed("jsonl", categories), "records.jsonl")
-        yield Seed(code, "voc", what, listed("voc", CLASSES), listed("voc", categories), f"{VOC}/labelmap.txt")
+            yield Seed(code, name, f"a class {what}", clean[name], listed(name, categories), place)
+    for code, what, categories in (
+        ("CAT101", "twice", (*CLASSES, "car")),
+        ("CAT102", "empty", (*CLASSES, "")),
+    ):
+        for name, place in (("jsonl", "records.jsonl"), ("voc", f"{VOC}/labelmap.txt")):
+            yield Seed(code, name, f"a class {what}", clean[name], listed(name, categories), place)
 
 
 # --- numbers -----------------------------------------------------------------------------------------------
@@ -189,7 +191,8 @@ def _of_numbers() -> Iterator[Seed]:
 
 def single(other: int = 0) -> list[Record]:
     """One object an image, but for the second."""
-    return [record(name, *[thing("car"), thing("person", 60, 30)][: 1 + other * (k == 1)]) for k, name in enumerate(NAMES)]
+    pair = [thing("car"), thing("person", 60, 30)]
+    return [record(name, *pair[: 1 + other * (k == 1)]) for k, name in enumerate(NAMES)]
 
 
 def labelled(second: tuple[str, ...]) -> list[Record]:
@@ -203,7 +206,7 @@ def labelled(second: tuple[str, ...]) -> list[Record]:
 
 def _of_tasks() -> Iterator[Seed]:
     for name in FORMATS:
-        image = "b" if name != "cityscapes" else LAST
+        image = "b" if name != "cityscapes" else RENAMED
         task = (("task", "localization"),)
         yield Seed(
             "LOC101", name, "two objects", written(name, single, CLASSES),

@@ -150,11 +150,10 @@ DEFECTS: dict[str, dict[str, tuple[Change, str, str]]] = {
 
 def seeds() -> Iterator[Seed]:
     """All of them."""
-    aside = (NO_IMAGES, *OF_FEW)
     for kind, defects in DEFECTS.items():
-        file = KINDS[kind][1]
+        clean, file = document(kind), KINDS[kind][1]
+        options = (("options", {"gt": TRUTH}),) if kind == "results" else ()
         for name, (change, code, element) in defects.items():
-            yield Seed(
-                code, "coco", f"{kind}, {name}", document(kind), document(kind, change), f"{file}:{element}",
-                options=(("options", {"gt": TRUTH}),) if kind == "results" else (), aside=aside,
-            )  # fmt: skip
+            broken, place = document(kind, change), f"{file}:{element}"
+            aside = (NO_IMAGES, *OF_FEW)
+            yield Seed(code, "coco", f"{kind}, {name}", clean, broken, place, options=options, aside=aside)

@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -19,13 +18,13 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from labelkit.canonical import decode_record, encode_record, fault_text
-from labelkit.changes import Change, Edit, Fix, Put
+from labelkit.changes import Change, Edit, Put
 from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part, Reader
 from labelkit.formats._files import BOM, repeated_keys, safe_path
 from labelkit.formats._inspect import box_at, image_file_of, map_files_of, of_image
-from labelkit.formats._raw import Flaws, Kind, RawDocument, Told
+from labelkit.formats._raw import Flaws, Kind, RawDocument, Told, unmarked
 from labelkit.model import Box, Image, Record, SemanticMap
 from labelkit.table import table_of
 
@@ -103,9 +102,7 @@ def _mark(file: Path) -> Iterator[Told]:
     with file.open("rb") as stream:
         has_mark = stream.read(len(BOM)) == BOM
     if has_mark:
-        edits = partial(tuple, (Edit(file, 0, len(BOM), b""),))
-        fix = Fix("remove the byte order mark", edits, is_safe=True)
-        yield Told(Location(file.name, offset=0), "a byte order mark; expected none", fix)
+        yield Told(Location(file.name, offset=0), "a byte order mark; expected none", unmarked(file))
 
 
 def unknown_categories(record: Record, known: frozenset[str]) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,7 @@ def duplicate_name(document: CocoDocument | LabelkitError) -> Faults:
 
     Why: the examples of one class are learned as two, and nobody sees it in the names.
     Fix: join them under one id.
-    Example: `{"id": 1, "name": "person"}` and `{"id": 7, "name": "person"}`; two lines `dog:::` of labelmap.txt
+    Example: `{"id": 1, "name": "person"}` and `{"id": 7, "name": "person"}`; `dog:::` twice in labelmap.txt
     """
     if isinstance(document, LabelkitError):
         yield from coded(document, "CAT101")

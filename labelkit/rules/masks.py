@@ -75,15 +75,22 @@ def unreadable_mask(masks: Table | StuffImage) -> Faults:
     Example: `"segmentation": {"counts": "x"}`
     """
     wrong = dict(masks.shapes.broken)
-    for row in masks.shapes.cells if isinstance(masks, Table) else ():
-        if masks.pixels(row) is not None:  # kept for the rules that look at pixels
-            continue
-        try:
-            masks.runs(row)
-        except ValueError as error:
-            wrong[row] = str(error)
+    if isinstance(masks, Table):
+        wrong |= _unreadable_cells(masks)
     for row, text in sorted(wrong.items()):
         yield Fault(_place_of(masks, row), f"a mask that cannot be read ({text})")
+
+
+def _unreadable_cells(table: Table) -> dict[int, str]:
+    wrong = {}
+    for row in table.shapes.cells:
+        if table.pixels(row) is not None:  # kept for the rules that look at pixels
+            continue
+        try:
+            table.runs(row)
+        except ValueError as error:
+            wrong[row] = str(error)
+    return wrong
 
 
 @rule("MSK105", "warning")

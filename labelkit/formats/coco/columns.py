@@ -99,10 +99,10 @@ class Columns:
     """The annotations of a document, one after the other.
 
     image, category: positions in the document's lists, or NOWHERE. box: four numbers each, NaN where there
-    is none. area, score: NaN where there is none. unusual: annotations that have not just the usual keys. colons:
-    those of all annotations if none is unusual and no key stands twice. orphans: annotations whose image_id
-    is no image of the document, with that id; classless: the same for category_id. repeated: those whose id
-    an earlier one has. zero: those of id 0. flaws: what is wrong with which.
+    is none. area, score: NaN where there is none. unusual: annotations that have not just the usual keys.
+    colons: those of all annotations if none is unusual and no key stands twice. orphans: annotations whose
+    image_id is no image of the document, with that id; classless: the same for category_id. repeated: those
+    whose id an earlier one has. zero: those of id 0. flaws: what is wrong with which.
     """
 
     ids: list[Any] = field(default_factory=list)

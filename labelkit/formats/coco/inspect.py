@@ -16,7 +16,7 @@ from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel
-from labelkit.formats._files import map_bytes, safe_path
+from labelkit.formats._files import OutsideLinkError, map_bytes, safe_path
 from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
@@ -218,7 +218,8 @@ def _image_files(
             file = places.find(safe_path(path), splits or (None,), document.prefix)
         except ValueError as error:
             place = f"{document.name}:images[{entry.ordinal}].file_name"
-            yield RecordError(place, str(error), "a path inside the data set", code="STR108")
+            found = error.found if isinstance(error, OutsideLinkError) else str(error)
+            yield RecordError(place, found, "a path inside the data set", code="STR108")
             continue
         if file is not None:
             name = file.relative_to(root).as_posix() if file.is_relative_to(root) else str(file)
