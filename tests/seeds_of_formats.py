@@ -164,9 +164,7 @@ def _of_voc() -> Iterator[Seed]:
 
 def _polygons_only(tmp: Path) -> Path:
     root = city_clean(tmp)
-    for file in root.rglob("*.png"):
-        if "_gtFine_" in file.name:
-            file.unlink()
+    cityscapes.without_pngs(root)
     return root
 
 

@@ -22,6 +22,7 @@ from labelkit.formats import Parcel, formats
 from labelkit.formats.cityscapes.pngs import shown_as
 from labelkit.formats.cityscapes.table import colours, official_values, parse_label
 from labelkit.geometry import raster, rle
+from labelkit.mending import mend
 from labelkit.validation import validate
 
 WIDTH, HEIGHT = 40, 30
@@ -310,6 +311,38 @@ def test_bytes_count_the_byte_order_mark(data: Path) -> None:
     at = by_code["REF105"]
     assert at is not None
     assert path.read_bytes()[at.offset :].startswith(b'"carr"')
+
+
+# --- fixes -------------------------------------------------------------------------------------------------
+
+
+def without_pngs(root: Path) -> None:
+    for file in root.rglob("*_gtFine_*.png"):
+        file.unlink()
+
+
+def test_a_mended_polygon_is_of_whole_numbers_and_keeps_its_other_keys(data: Path) -> None:
+    without_pngs(data)
+    said = objects(1)
+    said[0].update(draw=True, polygon=[said[0]["polygon"][0], *said[0]["polygon"]])
+    write_json(data, B, said)
+    before = place(data, B, "polygons").read_text("utf-8")
+    _, (done,) = mend(lambda: validate(data, select=["GEO109"], fixes=True), unsafe=False)
+    assert done.summary == "leave out the repeated points"
+    after = place(data, B, "polygons").read_text("utf-8")
+    polygon = json.dumps(objects(1)[0]["polygon"])
+    start = before.index('"polygon": ') + len('"polygon": ')
+    assert after.startswith(before[:start] + polygon)
+    assert before.endswith(after[start + len(polygon) :])
+    assert json.loads(after)["objects"] == [{**objects(1)[0], "draw": True}, *objects(1)[1:]]
+
+
+def test_a_polygon_that_pngs_were_made_from_is_not_mended(data: Path) -> None:
+    said = objects(1)
+    said[0]["polygon"].insert(0, said[0]["polygon"][0])
+    write_json(data, B, said)
+    done = validate(data, select=["GEO109"], fixes=True)
+    assert ([each.code for each in done.findings], done.fixes) == (["GEO109"], {})
 
 
 # --- PNGs --------------------------------------------------------------------------------------------------
