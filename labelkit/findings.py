@@ -124,9 +124,9 @@ def fingerprint(finding: Finding) -> str:
 
     Made of the code and of what names the place: the file (but not the folder that the data set is), the
     image, and the annotation's id with the field inside it, or where there is no id the element, or the
-    object's position. Lines, bytes and boxes do not
-    count, nor does the message unless nothing else names the place. Two findings can have one fingerprint
-    (ids that are there twice): whoever compares counts how often each occurs.
+    object's position. Lines, bytes and boxes do not count, nor does the message unless nothing else names the
+    place. Two findings can have one fingerprint (ids that are there twice): whoever compares counts how often
+    each occurs.
     """
     at = finding.at
     if at is None:

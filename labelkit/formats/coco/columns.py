@@ -19,6 +19,7 @@ from labelkit.formats._files import brief
 from labelkit.formats.coco.flaws import (
     ANNOTATION_KEYS,
     ANNOTATION_TYPES,
+    ROLE_TYPES,
     Flaw,
     flaws_of,
     is_box,
@@ -202,7 +203,7 @@ def _salvaged(raw: msgspec.Raw, ordinal: int, role: str, flaws: list[Placed]) ->
     if isinstance(said, str):
         flaws.append(("annotations", ordinal, Flaw("type", "", f"{said}; expected an object")))
         return _Salvaged()
-    found = list(flaws_of(said, ANNOTATION_TYPES, *ANNOTATION_KEYS[role]))
+    found = list(flaws_of(said, ROLE_TYPES.get(role, ANNOTATION_TYPES), *ANNOTATION_KEYS[role]))
     if role in OBJECT_ROLES and not {"bbox", "segmentation", "keypoints"} & said.keys():
         found.append(Flaw("missing", "", "neither bbox nor segmentation"))
     flaws += [("annotations", ordinal, flaw) for flaw in found]

@@ -93,9 +93,16 @@ ANNOTATION_TYPES: dict[str, Expected] = {
     "area": (is_number, "a number"),
     "iscrowd": (is_flag, "0 or 1"),
     "score": (is_number, "a number"),
-    "caption": (_is_text, "a text"),
+}
+_POINT_TYPES: dict[str, Expected] = {
     "keypoints": (_is_points, "three numbers a point: x, y, and how it can be seen"),
     "num_keypoints": (lambda value: _is_whole(value) and value >= 0, "a whole number"),
+}
+# What annotations of some roles have besides.
+ROLE_TYPES: dict[str, dict[str, Expected]] = {
+    "keypoints": {**ANNOTATION_TYPES, **_POINT_TYPES},
+    "results": {**ANNOTATION_TYPES, **_POINT_TYPES},
+    "captions": {**ANNOTATION_TYPES, "caption": (_is_text, "a text")},
 }
 # By role: the keys that an annotation needs, and those that evaluation needs.
 ANNOTATION_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
