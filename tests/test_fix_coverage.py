@@ -1,7 +1,7 @@
 """The promise of every fix, held to by a list: what it mends is clean after it, and nothing else has changed.
 
-A rule that mends in one format mends in every format that can have its defect, unless ``NOT_MENDED`` says why
-it does not.
+A rule that mends in one format mends in every format that can have its defect, unless ``promises.NOT_MENDED``
+says why it does not.
 """
 
 from __future__ import annotations
@@ -12,56 +12,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from test_rule_coverage import SEEDS, but, no
+from promises import LIGHT, MENDED, NOT_MENDED
+from test_rule_coverage import SEEDS
 
 from labelkit.findings import Finding
 from labelkit.mending import mend
-
-PAINTED = "PNGs are made from the polygons, and would have to be painted again"
-MISSING = "nobody can know what it should have been"
-OWNERS = "the pixels of an object are those of PNGs, in which others may lie beneath"
-
-# The formats in which a rule's finding has a fix, and why it has none in others that can have the defect.
-MENDED: dict[str, str] = {
-    "CNV107": "coco voc cityscapes jsonl",
-    "GEO102": "coco voc jsonl",
-    "GEO103": "coco voc jsonl",
-    "GEO104": "coco cityscapes jsonl",
-    "GEO106": "coco jsonl",
-    "GEO108": "coco cityscapes jsonl",
-    "GEO109": "coco cityscapes jsonl",
-    "GEO110": "jsonl",
-    "GEO111": "coco jsonl",
-    "GEO112": "coco",
-    "GEO113": "coco",
-    "GEO115": "coco voc cityscapes jsonl",
-    "GEO116": "coco voc cityscapes jsonl",
-    "GEO118": "coco voc jsonl",
-    "GEO119": "coco cityscapes jsonl",
-    "GEO120": "coco voc jsonl",
-    "GEO121": "coco jsonl",
-    "MSK105": "coco jsonl",
-    "MSK107": "coco jsonl",
-    "MSK110": "voc",
-    "MSK120": "voc",
-    "MSK129": "voc",
-    "REF102": "coco",
-    "REF104": "coco",
-    "REF105": "coco",
-    "REF111": "coco",
-    "STR105": "coco",
-    "STR109": "coco cityscapes jsonl",
-    "STR112": "coco",
-    "STR113": "voc",
-}
-NOT_MENDED: dict[str, dict[str, str]] = {
-    "MSK107": no("voc cityscapes", OWNERS),
-    "REF105": but("coco", "a name that no list has is a slip of the pen, and tells what was meant"),
-    "STR105": but("coco", MISSING),
-    "STR112": no("voc", MISSING),
-}
-# What comes to light with a fix, and was hidden by the defect.
-LIGHT = {"STR113-voc-flag-of-letters": ["LBL101"]}
 
 
 def test_every_rule_that_mends_does_so_in_every_format_or_says_why_not() -> None:
