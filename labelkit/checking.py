@@ -108,7 +108,6 @@ class Outcome:
 
     builder: SurveyBuilder
     found: list[Found] = field(default_factory=list)
-    objects: int = 0
 
 
 def check_files(checks: Checks, files: Sequence[ImageFile]) -> list[tuple[list[Found], FileFacts]]:
@@ -135,7 +134,6 @@ def take(outcome: Outcome, checks: Checks, item: object) -> None:
         return
     if isinstance(item, Table):
         outcome.builder.add_table(item)
-        outcome.objects += len(item)
     elif isinstance(item, Record):
         outcome.builder.add_record(item)
     elif isinstance(item, MapFile):

@@ -72,7 +72,8 @@ class Location:
     element: the place inside, in the file's own terms (``annotations[3]``, ``object[2]/bndbox``).
     image: the record's path. object: its position in the image, from 1. id: the annotation's own.
     box: x, y, w, h in pixels of the image, and outline: rings x0, y0, x1, y1, … to be filled even-odd, for
-    whoever draws them; the outline is no part of the place.
+    whoever draws them; the outline is no part of the place. is_whole: the file is the folder of the data set
+    itself, by whatever name it has.
     """
 
     file: str
@@ -84,6 +85,7 @@ class Location:
     id: int | str | None = None
     box: tuple[float, float, float, float] | None = None
     outline: tuple[tuple[float, ...], ...] = field(default=(), compare=False, repr=False)
+    is_whole: bool = field(default=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         inside = [self.element] if self.element else []
@@ -121,10 +123,11 @@ _POSITION = re.compile(r"\[\d+\]")
 def fingerprint(finding: Finding) -> str:
     """32 hexadecimal digits that stay as they are while the data set changes elsewhere.
 
-    Made of the code and of what names the place: the file, the image, and the annotation's id with the field
-    inside it, or where there is no id the element, or the object's position. Lines, bytes and boxes do not
-    count, nor does the message unless nothing else names the place. Two findings can have one fingerprint
-    (ids that are there twice): whoever compares counts how often each occurs.
+    Made of the code and of what names the place: the file (but not the folder that the data set is), the
+    image, and the annotation's id with the field inside it, or where there is no id the element, or the
+    object's position. Lines, bytes and boxes do not count, nor does the message unless nothing else names the
+    place. Two findings can have one fingerprint (ids that are there twice): whoever compares counts how often
+    each occurs.
     """
     at = finding.at
     if at is None:
@@ -138,7 +141,7 @@ def fingerprint(finding: Finding) -> str:
         inside = at.object
     if inside is None and at.image is None:
         inside = finding.message
-    return _digest(finding.code, at.file, at.image, at.id, inside)
+    return _digest(finding.code, "" if at.is_whole else at.file, at.image, at.id, inside)
 
 
 def _digest(*parts: object) -> str:

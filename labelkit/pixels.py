@@ -51,6 +51,13 @@ def image_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
+def pillow_fault(error: Exception) -> str:
+    """What Pillow found in a file, without the path of it, which is another one on each machine."""
+    from PIL import UnidentifiedImageError
+
+    return "of no type that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
+
+
 class HugeImageError(ValueError):
     """An image claims more pixels than the limit."""
 
@@ -72,7 +79,15 @@ def decoding(what: str = "") -> Iterator[None]:
     except ValueError:
         raise
     except Exception as error:  # decoders raise anything on a broken file
-        raise ValueError(f"{what} ({error})" if what else str(error)) from None
+        text = _pillow_fault(error)
+        raise ValueError(f"{what} ({text})" if what else text) from None
+
+
+def _pillow_fault(error: Exception) -> str:
+    """What Pillow found in a file, without the path of it, which is another one on each machine."""
+    from PIL import UnidentifiedImageError
+
+    return "of no type that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
 
 
 def refuse_huge(height: int, width: int) -> None:

@@ -89,6 +89,7 @@ class Table:
     outlines: (N,) what was drawn, where a mask is only the part of it that can be seen; empty where the masks
     are what was drawn. painted: the pixels of a row's outline, before others cover it, as runs.
     runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
+    score: (N,) of predictions, NaN where none is stated; None where none is at all.
     extent: (N, 4) x, y, w, h of the outlines of some objects, NaN elsewhere; only where masks were left out.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
     where the format cannot say it. All but these two pickle.
@@ -105,6 +106,7 @@ class Table:
     locate: Callable[[int], Location]
     edits: Callable[[int, Change], Iterable[Edit]] = no_edits
     extent: Floats | None = None
+    score: Floats | None = None
     outlines: Sequence[Mask | None] = ()
     painted: Callable[[int], Counts] = no_pixels
 
@@ -232,6 +234,7 @@ def table_of(
         box=np.array([item.box or nothing for item in items], dtype=np.float64).reshape(-1, 4),
         area=np.full(len(rows), np.nan),
         crowd=np.array([bool(item.crowd) for item in items], dtype=bool),
+        score=np.array([np.nan if item.score is None else item.score for item in items], dtype=np.float64),
         masks=[item.mask if item.kind == "instance" else None for item in items],
         runs=runs,
         locate=lambda row: locate(records[rows[row][0]], rows[row][1]),

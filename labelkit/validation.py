@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -214,10 +214,11 @@ class _Run:
         named = root if root.name not in ("", "..") else root.resolve()  # places begin with its name
         survey = self.outcome.builder.finish(named, self.result.format, self.header)
         self.result.survey = survey
-        self.result.objects = self.outcome.objects
+        self.result.objects = len(survey.table)
         self.outcome.found += self.checks.found(survey)
+        whole = named.name if root.is_dir() else None
         for code, fault in without_followers(self.outcome.found):
-            self._add_finding(code, fault)
+            self._add_finding(code, fault, whole)
 
     def _send_files(self) -> None:
         if self._files:
@@ -230,7 +231,6 @@ class _Run:
 
     def _add_table(self, table: Table, found: list[Found]) -> None:
         self.outcome.builder.add_table(table)
-        self.outcome.objects += len(table)
         self.outcome.found += self.checks.located(found, table)
         self._tell_progress()
 
@@ -242,7 +242,6 @@ class _Run:
 
     def _add_outcome(self, other: Outcome) -> None:
         self.outcome.builder.add(other.builder)
-        self.outcome.objects += other.objects
         self.outcome.found += other.found
         self._tell_progress()
 
@@ -251,9 +250,12 @@ class _Run:
         if self.progress:
             self.progress(self.result.images, None)
 
-    def _add_finding(self, code: str, fault: Fault) -> None:
+    def _add_finding(self, code: str, fault: Fault, whole: str | None) -> None:
+        """Note a finding. whole: the name of the folder that the data set is."""
         where = fault.where
         assert isinstance(where, Location)  # rows have been located
+        if where.file == whole:
+            where = replace(where, is_whole=True)
         if fault.fix:
             self.result.fixes[len(self.result.findings)] = fault.fix
         self.result.findings.append(Finding(code, str(where), fault.message, at=where))

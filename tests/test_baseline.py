@@ -55,6 +55,19 @@ def made(validation: Validation) -> Baseline:
     return Baseline().renewed(validation.findings, validation.conclusive)
 
 
+def test_a_baseline_knows_a_set_whose_folder_was_renamed(tmp_path: Path) -> None:
+    (tmp_path / "before").mkdir()
+    said = broken()
+    said["categories"].append({"id": 9, "name": "cow"})
+    written(tmp_path / "before", said)
+    codes = {"select": ["GEO102", "CAT104", "REF112"]}
+    known = made(found(tmp_path / "before", **codes))
+    assert {entry.code for entry in known.findings} == {"GEO102", "CAT104", "REF112"}
+    (tmp_path / "before").rename(tmp_path / "after")
+    after = found(tmp_path / "after", baseline=known, **codes)
+    assert (after.findings, after.gone) == ([], 0)
+
+
 # --- as a user meets it ------------------------------------------------------------------------------------
 
 

@@ -319,7 +319,7 @@ def jpeg_2000(file: Path) -> None:
 BROKEN = {
     cmyk: "no PNG can hold this image (its pixels are CMYK)",
     cut: "the image cannot be decoded (image file is truncated",
-    text: "no readable image (cannot identify image file",
+    text: "no readable image (of no type that Pillow knows)",
     animation: "no PNG can hold this image (2 frames in one file)",
     floats: "no PNG can hold this image (its pixels are F)",
     deep: "no PNG can hold this image (samples of more than 16 bits)",

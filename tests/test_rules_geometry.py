@@ -438,6 +438,7 @@ def test_the_target_is_an_option_of_the_command(tmp_path: Path) -> None:
 
 # --- what must not be told ---------------------------------------------------------------------------------
 
+GUESSES = ((10, "car"), (10.2, "car"), (10, "person"))
 RIGHT: dict[str, Change] = {
     "closed ring": put(0, 0, mask=outline([*SQUARE, 2, 3])),
     "ring that touches itself": put(0, 0, mask=outline([2, 3, 12, 3, 12, 13, 7, 3, 2, 13])),
@@ -458,6 +459,9 @@ RIGHT: dict[str, Change] = {
     "two masks in one box": only(
         Instance(category="car", box=at(2, 3, 10, 10), mask=outline([2, 3, 12, 3, 2, 13])),
         Instance(category="car", box=at(2, 3, 10, 10), mask=outline([12, 3, 12, 13, 2, 13])),
+    ),
+    "predictions of one thing": only(
+        *(car(2, 3, 10, h).model_copy(update={"score": 0.5, "category": name}) for h, name in GUESSES)
     ),
     "crowd and one of it": only(car(2, 3, 10, 10).model_copy(update={"crowd": True}), car(2, 3, 10, 10)),
 }  # fmt: skip

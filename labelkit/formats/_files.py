@@ -53,10 +53,11 @@ def relative(file: Path, root: Path) -> str:
 
 
 class OutsideLinkError(ValueError):
-    """A symbolic link leads out of its folder. path: the link."""
+    """A symbolic link leads out of its folder. found: that, without advice. path: the link."""
 
-    def __init__(self, message: str, path: Path) -> None:
-        super().__init__(message)
+    def __init__(self, found: str, path: Path, advice: str = "") -> None:
+        super().__init__(f"{found}; {advice}" if advice else found)
+        self.found = found
         self.path = path
 
 
@@ -85,7 +86,7 @@ def image_inside(root: Path, relative: str, named: Path | None) -> Path | None:
     except OutsideLinkError as link:
         if named is None or not root.is_relative_to(named):
             advice = f"--images-dir {root} follows its links, --images symlink or none copies nothing"
-            raise OutsideLinkError(f"{link}; {advice}", link.path) from None
+            raise OutsideLinkError(link.found, link.path, advice) from None
         _check_image(link.path, relative)
         return link.path
 

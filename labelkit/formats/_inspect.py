@@ -52,14 +52,16 @@ def map_files_of(record: Record, root: Path) -> Iterator[MapFile]:
 
 def image_file_of(reader: Reader, record: Record, root: Path) -> Iterator[ImageFile | RecordError]:
     """The image file of a record where it is there, or why nobody should look for it."""
-    place, at = f"{root}:{record.image.path}", None
+    place = f"{root}:{record.image.path}"
     try:
         check_names(record, place)
         file = reader.image_file(record)
+    except OutsideLinkError as link:
+        at = Location(relative(link.path, root), image=record.image.path)
+        yield RecordError(place, link.found, code="STR108", at=at)
+        return
     except ValueError as error:
-        if isinstance(error, OutsideLinkError):
-            at = Location(relative(error.path, root), image=record.image.path)
-        yield RecordError(place, str(error), code="STR108", at=at)
+        yield RecordError(place, str(error), code="STR108")
         return
     except RecordError as error:
         yield error if error.code else RecordError(*error.args, code="STR108")

@@ -22,10 +22,10 @@ from labelkit.changes import Change, Edit, Put
 from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part, Reader
-from labelkit.formats._files import safe_path
+from labelkit.formats._files import BOM, safe_path
 from labelkit.formats._inspect import box_at, image_file_of, map_files_of, of_image
 from labelkit.formats._json import repeated_keys
-from labelkit.formats._raw import Flaws, Kind, RawDocument, Told
+from labelkit.formats._raw import Flaws, Kind, RawDocument, Told, unmarked
 from labelkit.model import Box, Image, Record, SemanticMap
 from labelkit.table import table_of
 
@@ -81,7 +81,9 @@ class Records(RawDocument):
         self.reader = reader
 
     def told(self, kind: Kind) -> Iterator[Told]:
-        """Images that stand in two lines."""
+        """Images that stand in two lines, and what comes before the first."""
+        if kind == "byte order mark":
+            yield from _mark(self.reader.file)
         if kind != "repeated image":
             return
         decoder = msgspec.json.Decoder(_ImageOnly)
@@ -95,6 +97,13 @@ class Records(RawDocument):
                 text = f"{path!r} once more (as in line {first[path]}); expected each image once"
                 yield Told(line.at("image.path", path), text)
             first.setdefault(path, line.number)
+
+
+def _mark(file: Path) -> Iterator[Told]:
+    with file.open("rb") as stream:
+        has_mark = stream.read(len(BOM)) == BOM
+    if has_mark:
+        yield Told(Location(file.name, offset=0), "a byte order mark; expected none", unmarked(file))
 
 
 def unknown_categories(record: Record, known: frozenset[str]) -> Iterator[tuple[str, str]]:
@@ -154,7 +163,6 @@ def _record(reader: LineReader, line: _Line) -> tuple[Record | None, list[object
     try:
         line.data.decode()
         record = decode_record(line.data)
-        safe_path(record.image.path)
     except UnicodeDecodeError as error:
         at = replace(line.at(), offset=line.offset + error.start)
         return _saved(line.data), [RecordError(place, "not UTF-8", "UTF-8 text", code="STR111", at=at)]
@@ -163,6 +171,11 @@ def _record(reader: LineReader, line: _Line) -> tuple[Record | None, list[object
         return _saved(line.data), [_error(place, line, detail) for detail in details]
     except ValueError as error:
         return _saved(line.data), [RecordError(place, str(error), _EXPECTED, at=line.at())]
+    try:
+        safe_path(record.image.path)
+    except ValueError as error:
+        at = line.at("image.path")
+        return None, [RecordError(place, str(error), "a path inside the data set", code="STR108", at=at)]
     where = line.at(image=record.image.path)
     flaws: list[tuple[Kind, Told]] = [
         ("repeated key", Told(where, f"the key {key!r} twice; expected keys once each"))

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Literal, NamedTuple
 
-from labelkit.changes import Fix
+from labelkit.changes import Edit, Fix
 from labelkit.findings import Location
+from labelkit.formats._files import BOM
 
 Kind = Literal[
     "missing",
@@ -31,6 +34,12 @@ class Told(NamedTuple):
     where: Location
     message: str
     fix: Fix | None = None
+
+
+def unmarked(path: Path) -> Fix:
+    """The fix of a file that starts with a byte order mark."""
+    edit = Edit(path, 0, len(BOM), b"")
+    return Fix("remove the byte order mark", partial(tuple, (edit,)), is_safe=True)
 
 
 class RawDocument(ABC):

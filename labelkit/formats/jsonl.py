@@ -69,7 +69,8 @@ class JsonlReader:
         except OSError as error:
             raise FormatError(str(self.file), f"cannot be read ({error.strerror})") from None
         except ValidationError as error:
-            raise FormatError(f"{self.file}:1", fault(error), "a header") from None
+            code = "CAT102" if _has_empty_name(error) else ""
+            raise FormatError(f"{self.file}:1", fault(error), "a header", code=code) from None
         except (msgspec.DecodeError, KeyError, UnicodeDecodeError, RecursionError) as error:
             raise FormatError(
                 f"{self.file}:1", f"no header ({json_fault(error)})", '{"labelkit": 1, "header": …}'
@@ -77,7 +78,8 @@ class JsonlReader:
         names: set[str] = set()
         for category in header.categories:
             if category.name in names:
-                raise FormatError(f"{self.file}:1", f"category {category.name!r} twice", "names once each")
+                found = f"category {category.name!r} twice"
+                raise FormatError(f"{self.file}:1", found, "names once each", code="CAT101")
             names.add(category.name)
         return header
 
@@ -123,6 +125,12 @@ class JsonlReader:
             if found := image_inside(folder, record.image.path, self.images_dir):
                 return found
         return None
+
+
+def _has_empty_name(error: ValidationError) -> bool:
+    """Whether the first fault of a header, which is the one that is told, is a category without a name."""
+    first = error.errors(include_url=False)[0]
+    return first["loc"][:1] == ("categories",) and first["loc"][-1] == "name" and first["input"] == ""
 
 
 def _check_categories(record: Record, known: frozenset[str]) -> None:

@@ -45,7 +45,8 @@ def as_json(validation: Validation, finding: Finding) -> dict[str, Any]:
     """One finding as JSON values."""
     rule = validation.rule(finding)
     place = asdict(finding.at) if finding.at else {}
-    place.pop("outline", None)
+    for key in ("outline", "is_whole"):
+        place.pop(key, None)
     if place.get("box") and not all(map(math.isfinite, place["box"])):
         place["box"] = None  # JSON has no such numbers
     return {

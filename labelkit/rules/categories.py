@@ -6,25 +6,30 @@ import unicodedata
 from collections import Counter
 from difflib import get_close_matches
 
+from labelkit.errors import LabelkitError
 from labelkit.findings import Location
 from labelkit.formats import formats
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
 from labelkit.rules import Fault, Faults, rule
 from labelkit.rules._words import few
+from labelkit.rules.structure import coded
 from labelkit.survey import Survey
 
 _SHOWN = 5  # categories that a message names
 
 
 @rule("CAT101")
-def duplicate_name(document: CocoDocument) -> Faults:
+def duplicate_name(document: CocoDocument | LabelkitError) -> Faults:
     """Two categories of a document have one name.
 
     Why: the examples of one class are learned as two, and nobody sees it in the names.
     Fix: join them under one id.
-    Example: `{"id": 1, "name": "person"}` and `{"id": 7, "name": "person"}`
+    Example: `{"id": 1, "name": "person"}` and `{"id": 7, "name": "person"}`; `dog:::` twice in labelmap.txt
     """
+    if isinstance(document, LabelkitError):
+        yield from coded(document, "CAT101")
+        return
     first: dict[str, object] = {}
     for entry in document.categories:
         if entry.name and entry.name in first and first[entry.name] != entry.id:
@@ -35,13 +40,16 @@ def duplicate_name(document: CocoDocument) -> Faults:
 
 
 @rule("CAT102")
-def empty_name(document: CocoDocument) -> Faults:
+def empty_name(document: CocoDocument | LabelkitError) -> Faults:
     """A category has no name.
 
     Why: nobody can know what was labelled.
     Fix: name it, or remove it with its annotations.
     Example: `{"id": 7, "name": ""}`
     """
+    if isinstance(document, LabelkitError):
+        yield from coded(document, "CAT102")
+        return
     for entry in document.categories:
         if entry.name is not None and not entry.name.strip():
             yield Fault(document.at_category(entry, "name"), "an empty name")

@@ -38,7 +38,8 @@ def near_duplicate(table: Table, *, limit: float = 0.9) -> Faults:
     """Two objects of an image and a class are nearly at one place, but not the same number by number.
 
     Why: two annotators drew one object; evaluation expects two detections where there can be one.
-    Fix: remove one, or draw them apart where there are two.
+    Fix: remove one, or draw them apart where there are two. Predictions, which have a score, are left alone:
+    they overlap by nature.
     Example: `"bbox": [10, 20, 30, 40]` and `"bbox": [11, 20, 30, 40]`, both of class `dog`
     Option: limit, the intersection over union of boxes (and of masks where both have one) that is too much.
     """
@@ -51,7 +52,7 @@ def two_classes_one_place(table: Table, *, limit: float = 0.98, masks: float = 0
     """Two objects of two classes are at the same place.
 
     Why: one of the classes is wrong, and a model is told that the same pixels are and are not a dog.
-    Fix: find out which class it is; remove the other object.
+    Fix: find out which class it is; remove the other object. Predictions, which have a score, are left alone.
     Example: `"bbox": [10, 20, 30, 40]` once as `cat` and once as `dog`
     Options: limit, the intersection over union of boxes that is too much; masks, that of masks where both
     have one. Boxes alone come close where someone sits in a chair (0.92 at most among 839 objects of COCO).
@@ -111,6 +112,8 @@ def _same_places(
     boxes = _places(table)
     classes = table.coded.codes
     is_known = np.array([name is not None for name in table.category], dtype=bool) & ~table.crowd
+    if table.score is not None:
+        is_known &= np.isnan(table.score)  # predictions overlap by nature
     boxes = np.where(is_known[:, None], boxes, np.nan)
     first, second, overlap = near_pairs(table.image, boxes, min(limit, mask_limit))
     wanted = (classes[first] == classes[second]) == same_class

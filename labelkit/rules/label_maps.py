@@ -46,9 +46,13 @@ def map_mode(file: MapFile) -> Faults:
     Example: a PNG of mode LA (grey with alpha) in `SegmentationClass/`
     """
     mode = _mode(file)
-    other = (*_GREY, *_COLOURS) if _wants_palette(file) else ()  # which rules of their own tell
-    if mode and file.modes and mode not in (*file.modes, *other):
+    if _is_other_mode(file, mode):
         yield Fault(file.at, f"mode {mode}; expected {' or '.join(file.modes)}")
+
+
+def _is_other_mode(file: MapFile, mode: str) -> bool:
+    other = (*_GREY, *_COLOURS) if _wants_palette(file) else ()  # which rules of their own tell
+    return bool(mode and file.modes) and mode not in (*file.modes, *other)
 
 
 @rule("MSK129", "info")
@@ -117,6 +121,8 @@ def value_outside_table(file: MapFile) -> Faults:
     strange = _strange_values(file)
     if not strange or file.values is None or file.labels is None:
         return
+    if _is_other_mode(file, _mode(file)):
+        return  # MSK109 tells it: what is cut to 8 bits means nothing
     y, x = (int(number) for number in np.argwhere(np.isin(file.labels, [*strange]))[0])
     shown = few([f"{value} ({count} pixels)" for value, count in strange.items()], _SHOWN)
     yield Fault(file.at, f"values {shown}, first at x={x}, y={y}; expected {_ranges(file.values)}")

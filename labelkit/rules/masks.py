@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from labelkit.changes import Fix, Put, Remove
 from labelkit.findings import Location
 from labelkit.formats import get_format
+from labelkit.formats.coco.raw_panoptic import StuffImage
 from labelkit.geometry import rle, trace
 from labelkit.geometry.rings import Floats
 from labelkit.map_files import MapFile
@@ -22,23 +23,33 @@ from labelkit.rules.duplicates import pairs_in_reach
 from labelkit.table import ImageRow, Table, image_row, rows_where
 
 
+def _image_of(masks: Table | StuffImage, row: int) -> ImageRow:
+    return masks.image_of(row) if isinstance(masks, Table) else masks.row
+
+
+def _place_of(masks: Table | StuffImage, row: int) -> int | Location:
+    """The row of an object, or the place of a layer."""
+    return row if isinstance(masks, Table) else masks.at[row]
+
+
 @rule("MSK101")
-def rle_size(table: Table) -> Faults:
+def rle_size(masks: Table | StuffImage) -> Faults:
     """An RLE is of another size than its image.
 
     Why: its runs go down columns, so that with another height every pixel is at another place.
     Fix: find out which of the two is right; height comes first in `size`.
     Example: `"size": [640, 480]` in an image that is 640 wide and 480 high
     """
-    for row, shape in table.shapes.rles.items():
-        image = table.image_of(row)
+    for row, shape in masks.shapes.rles.items():
+        image = _image_of(masks, row)
         if image.width and image.height and tuple(shape.size) != (image.height, image.width):
             found = f"an RLE of size [{shape.size[0]}, {shape.size[1]}]"
-            yield Fault(row, f"{found}; expected [{image.height}, {image.width}], as the image")
+            expected = f"[{image.height}, {image.width}], as the image"
+            yield Fault(_place_of(masks, row), f"{found}; expected {expected}")
 
 
 @rule("MSK102")
-def rle_broken(table: Table) -> Faults:
+def rle_broken(masks: Table | StuffImage) -> Faults:
     """The counts of an RLE cannot be its pixels: they do not add up, are negative, or are no counts.
 
     Why: pycocotools does not look; it reads memory that is not the mask's, and every number from it is
@@ -46,22 +57,30 @@ def rle_broken(table: Table) -> Faults:
     Fix: make the mask again from its source; nobody can know what it was.
     Example: `"size": [4, 4], "counts": [3, 5]`, which is 8 of 16 pixels
     """
-    for row, shape in table.shapes.rles.items():
+    for row, shape in masks.shapes.rles.items():
         try:
             rle_runs(shape)
         except (ValueError, OverflowError) as error:
-            yield Fault(row, f"an RLE that cannot be decoded ({error})")
+            yield Fault(_place_of(masks, row), f"an RLE that cannot be decoded ({error})")
 
 
 @rule("MSK104")
-def unreadable_mask(table: Table) -> Faults:
+def unreadable_mask(masks: Table | StuffImage) -> Faults:
     """A mask is neither polygons nor an RLE.
 
     Why: tools crash on it, or leave the object out and say nothing.
     Fix: write rings of numbers, or an RLE with size and counts.
     Example: `"segmentation": {"counts": "x"}`
     """
-    wrong = dict(table.shapes.broken)
+    wrong = dict(masks.shapes.broken)
+    if isinstance(masks, Table):
+        wrong |= _unreadable_cells(masks)
+    for row, text in sorted(wrong.items()):
+        yield Fault(_place_of(masks, row), f"a mask that cannot be read ({text})")
+
+
+def _unreadable_cells(table: Table) -> dict[int, str]:
+    wrong = {}
     for row in table.shapes.cells:
         if table.pixels(row) is not None:  # kept for the rules that look at pixels
             continue
@@ -69,22 +88,23 @@ def unreadable_mask(table: Table) -> Faults:
             table.runs(row)
         except ValueError as error:
             wrong[row] = str(error)
-    for row, text in sorted(wrong.items()):
-        yield Fault(row, f"a mask that cannot be read ({text})")
+    return wrong
 
 
 @rule("MSK105", "warning")
-def empty_mask(table: Table) -> Faults:
+def empty_mask(masks: Table | StuffImage) -> Faults:
     """A mask covers no pixel.
 
     Why: the object counts as one that nobody can find, and its loss is NaN.
     Fix: remove the object, or draw it again; it may lie wholly outside its image.
     Example: `"size": [480, 640], "counts": [307200]`
     """
-    shapes = table.shapes
-    empty = [row for row in shapes.rles if (runs := table.pixels(row)) is not None and not rle.area(runs)]
+    shapes = masks.shapes
+    pixels = masks.pixels if isinstance(masks, Table) else masks.runs.__getitem__
+    empty = [row for row in shapes.rles if (runs := pixels(row)) is not None and not rle.area(runs)]
+    fix = Fix("remove the object", Remove(), is_safe=False) if isinstance(masks, Table) else None
     for row in sorted([*empty, *shapes.blank]):
-        yield Fault(row, "a mask without a pixel", fix=Fix("remove the object", Remove(), is_safe=False))
+        yield Fault(_place_of(masks, row), "a mask without a pixel", fix=fix)
 
 
 @rule("MSK106", "warning")

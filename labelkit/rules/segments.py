@@ -11,7 +11,7 @@ from labelkit.formats.coco.panoptic import IDS
 from labelkit.formats.coco.raw_panoptic import PanopticImage, RawSegment, StuffImage
 from labelkit.geometry import rle
 from labelkit.map_files import MapFile
-from labelkit.pixels import Counts, packed_colours, shape_runs
+from labelkit.pixels import packed_colours
 from labelkit.rules import Fault, Faults, rule
 from labelkit.rules._words import bracketed, few
 
@@ -137,8 +137,7 @@ def stuff_overlap(image: StuffImage) -> Faults:
     Fix: take the pixels out of one of them.
     Example: an RLE of `grass` that reaches into that of `sky`
     """
-    runs = [_runs(image, position) for position in range(len(image.masks))]
-    known = [(position, each) for position, each in enumerate(runs) if each is not None]
+    known = [(position, each) for position, each in enumerate(image.runs) if each is not None]
     if not known or sum(rle.area(each) for _, each in known) == rle.area(
         rle.union([each for _, each in known])
     ):
@@ -149,16 +148,6 @@ def stuff_overlap(image: StuffImage) -> Faults:
             if pixels:
                 text = f"{pixels} pixels that {image.at[before].element} has too; expected one layer a pixel"
                 yield Fault(image.at[position], text)
-
-
-def _runs(image: StuffImage, position: int) -> Counts | None:
-    height, width = image.row.height, image.row.width
-    if height is None or width is None:
-        return None
-    try:
-        return shape_runs(image.masks[position], height, width)
-    except ValueError:
-        return None
 
 
 @rule("MSK124", "info")

@@ -24,6 +24,12 @@ def fault_of(error: LabelkitError) -> Fault:
     return Fault(error.at or Location(error.place), message)
 
 
+def coded(error: LabelkitError, code: str) -> Faults:
+    """A reader's error that has the code of a rule."""
+    if error.code == code:
+        yield fault_of(error)
+
+
 def _told(document: RawDocument, kind: Kind) -> Faults:
     for where, message, fix in document.told(kind):
         yield Fault(where, message, fix=fix)
@@ -63,8 +69,8 @@ def not_finite_number(found: LabelkitError | RawDocument) -> Faults:
     """
     if isinstance(found, RawDocument):
         yield from _told(found, "not finite")
-    elif found.code == "STR103":
-        yield fault_of(found)
+    else:
+        yield from coded(found, "STR103")
 
 
 @rule("STR104")
@@ -97,8 +103,7 @@ def wrong_layout(error: LabelkitError) -> Faults:
     Fix: the message says what belongs there.
     Example: a PNG in `SegmentationObject/` and none of that name in `SegmentationClass/`
     """
-    if error.code == "STR106":
-        yield fault_of(error)
+    yield from coded(error, "STR106")
 
 
 @rule("STR107")
@@ -109,8 +114,7 @@ def dtd_or_entities(error: LabelkitError) -> Faults:
     Fix: remove the `<!DOCTYPE …>`, and write the text that an entity stands for.
     Example: `<!DOCTYPE annotation [<!ENTITY who SYSTEM "file:///etc/passwd">]>`
     """
-    if error.code == "STR107":
-        yield fault_of(error)
+    yield from coded(error, "STR107")
 
 
 @rule("STR109", "warning")
@@ -133,8 +137,7 @@ def path_outside(error: LabelkitError) -> Faults:
     Fix: move the file into the data set, and name it relative to the image folder.
     Example: `"file_name": "../../private/a.jpg"`
     """
-    if error.code == "STR108":
-        yield fault_of(error)
+    yield from coded(error, "STR108")
 
 
 @rule("STR110")
@@ -157,8 +160,7 @@ def not_utf8(error: LabelkitError) -> Faults:
     Fix: convert it (`iconv -f latin1 -t utf8`), after finding out what it is.
     Example: an `é` as the single byte E9
     """
-    if error.code == "STR111":
-        yield fault_of(error)
+    yield from coded(error, "STR111")
 
 
 @rule("STR112", "warning")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Part
 from labelkit.formats._files import relative
+from labelkit.formats.cityscapes.edits import object_edits
 from labelkit.formats.cityscapes.frame import Truth
 from labelkit.formats.cityscapes.layout import TypeOption
 from labelkit.formats.cityscapes.raw_document import RawObject, RawPolygons
@@ -93,7 +95,8 @@ class _Row:
     """An object of a frame.
 
     image: the position of its image. number: its own in the image, from 1. item: what the file says of it, or
-    the object that only PNGs know. record: its frame's, where that could be read.
+    the object that only PNGs know. record: its frame's, where that could be read. is_alone: no PNG is made
+    from its polygon.
     """
 
     def __init__(
@@ -105,6 +108,7 @@ class _Row:
         self.raster: Rule = frame.raster
         self.stated = stated
         self.record = record
+        self.is_alone = [*frame.frame.kinds] == ["polygons"]
         self.png = frame.at("instanceIds" if frame.files.has("instanceIds") else "instanceTrainIds")
 
     @property
@@ -154,6 +158,12 @@ class _Row:
             box=self._extent(),
         )
 
+    def edits(self, change: Change) -> Iterable[Edit]:
+        """The bytes that change the object; none where PNGs are made from it."""
+        if not self.is_alone or self.document is None or self.stated is None:
+            return ()
+        return object_edits(self.document, self.stated, change)
+
     def _cell(self) -> object:
         return getattr(self.mask.shape, "value", "") if self.mask else ""
 
@@ -185,4 +195,5 @@ def _table(images: Sequence[ImageRow], rows: Sequence[_Row]) -> Table:
         painted=lambda row: rows[row].painted(),
         runs=lambda row: rows[row].runs(),
         locate=lambda row: rows[row].locate(),
+        edits=lambda row, change: rows[row].edits(change),
     )

@@ -21,7 +21,7 @@ from labelkit.errors import FormatError
 from labelkit.findings import Location
 from labelkit.formats._files import BOM, brief, read_bytes
 from labelkit.formats._json import address, is_number, json_fault, refusal_of, repeated_keys
-from labelkit.formats._raw import Kind, RawDocument, Told
+from labelkit.formats._raw import Kind, RawDocument, Told, unmarked
 from labelkit.formats.cityscapes.scene import Number, Poly
 from labelkit.formats.cityscapes.table import nearest_labels, parse_label
 from labelkit.pixels import refuse_huge
@@ -66,13 +66,14 @@ class RawObject:
 
 
 class RawPolygons(RawDocument):
-    """A polygons.json. name: its path as places name it. image: the path of its image.
+    """A polygons.json. path: the file. name: its path as places name it. image: the path of its image.
 
     size: height and width; None where the file does not say them. flaws: what is not as it should be.
     Raises FormatError where the file is no JSON object at all.
     """
 
     def __init__(self, file: Path, name: str, image: str) -> None:
+        self.path = file
         self.name = name
         self.image = image
         data = read_bytes(file)
@@ -118,7 +119,8 @@ class RawPolygons(RawDocument):
             for place, key in self._repeated_keys():
                 yield Told(place, f"the key {key!r} twice; expected keys once each")
         elif kind == "byte order mark" and self.starts_with_bom:
-            yield Told(Location(self.name, offset=0, image=self.image), "a byte order mark; expected none")
+            where = Location(self.name, offset=0, image=self.image)
+            yield Told(where, "a byte order mark; expected none", unmarked(self.path))
         yield from (told for other, told in self.flaws if other == kind)
 
     # --- values ------------------------------------------------------------------------------------------
@@ -233,6 +235,11 @@ class RawPolygons(RawDocument):
             value = msgspec.json.decode(item.raw, type=dict[str, msgspec.Raw]).get(key, item.raw)
         where = f"objects[{item.ordinal}]" + (f".{key}" if key else "")
         return self._at(where, value, number=number, box=item.box)
+
+    def span(self, raw: msgspec.Raw) -> tuple[int, int]:
+        """The bytes of the file (start, stop) in which a value of it stands."""
+        start = self._byte(address(raw) - address(self.data))
+        return start, start + len(raw)
 
     def _at(
         self,

@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, repeat
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from labelkit.formats._json import is_number
 from labelkit.formats.coco.flaws import (
     ANNOTATION_KEYS,
     ANNOTATION_TYPES,
+    ROLE_TYPES,
     Flaw,
     flaws_of,
     is_box,
@@ -46,7 +47,7 @@ class _Loose(msgspec.Struct, gc=False):
     area: float
     iscrowd: Literal[0, 1]
     segmentation: msgspec.Raw = NOTHING
-    score: float = 0.0
+    score: float = np.nan
 
 
 class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -62,8 +63,8 @@ class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _Keypoints(_Loose, kw_only=True):
-    keypoints: msgspec.Raw
-    num_keypoints: msgspec.Raw
+    keypoints: list[float]
+    num_keypoints: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Shape(msgspec.Struct, gc=False):
@@ -80,6 +81,7 @@ class _Salvaged(msgspec.Struct, gc=False):
     area: float = np.nan
     iscrowd: int = 0
     segmentation: msgspec.Raw = NOTHING
+    score: float = np.nan
 
 
 _Item = _Usual | _Loose | _Salvaged
@@ -98,10 +100,10 @@ class Columns:
     """The annotations of a document, one after the other.
 
     image, category: positions in the document's lists, or NOWHERE. box: four numbers each, NaN where there
-    is none. area: NaN where there is none. unusual: annotations that have not just the usual keys. colons:
-    those of all annotations if none is unusual and no key stands twice. orphans: annotations whose image_id
-    is no image of the document, with that id; classless: the same for category_id. repeated: those whose id
-    an earlier one has. zero: those of id 0. flaws: what is wrong with which.
+    is none. area, score: NaN where there is none. unusual: annotations that have not just the usual keys.
+    colons: those of all annotations if none is unusual and no key stands twice. orphans: annotations whose
+    image_id is no image of the document, with that id; classless: the same for category_id. repeated: those
+    whose id an earlier one has. zero: those of id 0. flaws: what is wrong with which.
     """
 
     ids: list[Any] = field(default_factory=list)
@@ -110,6 +112,7 @@ class Columns:
     box: array[float] = field(default_factory=lambda: array("d"))
     area: array[float] = field(default_factory=lambda: array("d"))
     crowd: array[int] = field(default_factory=lambda: array("b"))
+    score: array[float] = field(default_factory=lambda: array("d"))
     has_shape: array[int] = field(default_factory=lambda: array("b"))
     unusual: list[int] = field(default_factory=list)
     colons: int = 0
@@ -142,6 +145,7 @@ def columns_of(
         columns.box.extend(chain.from_iterable([item.bbox for item in items]))
         columns.area.extend([item.area for item in items])
         columns.crowd.extend([item.iscrowd for item in items])
+        columns.score.extend([np.nan if isinstance(item, _Usual) else item.score for item in items])
         shapes = [bytes(item.segmentation) for item in items]
         columns.has_shape.extend([shape not in _NO_RINGS for shape in shapes])
         columns.colons += sum(colons_of(shape) for shape in shapes if shape[:1] == b"{")
@@ -182,7 +186,8 @@ def _one(raw: msgspec.Raw, ordinal: int, role: str, columns: Columns) -> _Item:
     if role in _decoders:
         try:
             item: _Loose = _decoders[role].decode(raw)
-            return item
+            if not isinstance(item, _Keypoints) or len(item.keypoints) % 3 == 0:
+                return item
         except msgspec.DecodeError:
             pass
     return _salvaged(raw, ordinal, role, columns.flaws)
@@ -194,11 +199,11 @@ def _salvaged(raw: msgspec.Raw, ordinal: int, role: str, flaws: list[Placed]) ->
     if isinstance(said, str):
         flaws.append(("annotations", ordinal, Flaw("type", "", f"{said}; expected an object")))
         return _Salvaged()
-    found = list(flaws_of(said, ANNOTATION_TYPES, *ANNOTATION_KEYS[role]))
+    found = list(flaws_of(said, ROLE_TYPES.get(role, ANNOTATION_TYPES), *ANNOTATION_KEYS[role]))
     if role in OBJECT_ROLES and not {"bbox", "segmentation", "keypoints"} & said.keys():
         found.append(Flaw("missing", "", "neither bbox nor segmentation"))
     flaws += [("annotations", ordinal, flaw) for flaw in found]
-    box, area, crowd = said.get("bbox"), said.get("area"), said.get("iscrowd")
+    box, area, crowd, score = (said.get(key) for key in ("bbox", "area", "iscrowd", "score"))
     x, y, w, h = map(float, box) if is_box(box) else _NAN4  # type: ignore[arg-type]
     return _Salvaged(
         said.get("id"),
@@ -208,13 +213,17 @@ def _salvaged(raw: msgspec.Raw, ordinal: int, role: str, flaws: list[Placed]) ->
         float(area) if is_number(area) else np.nan,  # type: ignore[arg-type]
         crowd if is_flag(crowd) else 0,  # type: ignore[arg-type]
         segmentation_of(raw),
+        float(score) if is_number(score) else np.nan,  # type: ignore[arg-type]
     )
 
 
 def _places(
     start: int, keys: list[Any], positions: Mapping[Any, int] | None, strays: list[tuple[int, Any]]
 ) -> list[int]:
-    """The positions of some ids; those that have none are strays, if ids can be known and one is said."""
+    """The positions of some ids; those that have none are strays, if ids can be known and one is said.
+
+    One that is of another type than all ids is wrong by its type, which is told.
+    """
     if positions is None:
         return [NOWHERE] * len(keys)
     try:
@@ -222,10 +231,11 @@ def _places(
     except TypeError:  # a list or an object as an id
         found = [positions.get(key, NOWHERE) if is_key(key) else NOWHERE for key in keys]
     if NOWHERE in found:
+        types = (int, *{type(key) for key in positions})
         strays += [
             (start + k, key)
             for k, (key, place) in enumerate(zip(keys, found, strict=True))
-            if place == NOWHERE and key is not None
+            if place == NOWHERE and isinstance(key, types)
         ]
     return found
 

@@ -64,6 +64,10 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
+def _is_points(value: Any) -> bool:
+    return isinstance(value, list) and len(value) % 3 == 0 and all(map(is_number, value))
+
+
 _ID: Expected = (_is_whole, "a whole number")
 IMAGE_TYPES: dict[str, Expected] = {
     "id": _ID,
@@ -84,6 +88,16 @@ ANNOTATION_TYPES: dict[str, Expected] = {
     "area": (is_number, "a number"),
     "iscrowd": (is_flag, "0 or 1"),
     "score": (is_number, "a number"),
+}
+_POINT_TYPES: dict[str, Expected] = {
+    "keypoints": (_is_points, "three numbers a point: x, y, and how it can be seen"),
+    "num_keypoints": (lambda value: _is_whole(value) and value >= 0, "a whole number"),
+}
+# What annotations of some roles have besides.
+ROLE_TYPES: dict[str, dict[str, Expected]] = {
+    "keypoints": {**ANNOTATION_TYPES, **_POINT_TYPES},
+    "results": {**ANNOTATION_TYPES, **_POINT_TYPES},
+    "captions": {**ANNOTATION_TYPES, "caption": (_is_text, "a text")},
 }
 # By role: the keys that an annotation needs, and those that evaluation needs.
 ANNOTATION_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

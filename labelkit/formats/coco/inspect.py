@@ -16,7 +16,7 @@ from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel
-from labelkit.formats._files import map_bytes, relative, safe_path
+from labelkit.formats._files import OutsideLinkError, map_bytes, relative, safe_path
 from labelkit.formats.coco.catalogue import Source, check_truth
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
@@ -28,8 +28,8 @@ from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
 from labelkit.formats.coco.raw_panoptic import PanopticImage, panoptic_images, stuff_images
 from labelkit.formats.coco.read import CocoReader
 from labelkit.image_files import ImageFile
-from labelkit.model import Category, Header, Mask, Record
-from labelkit.pixels import Counts, shape_runs
+from labelkit.model import Category, Header, Layer, Layers, Mask, Record
+from labelkit.pixels import Counts, layer_runs, shape_runs
 from labelkit.table import ImageRow, Names, Table
 
 _PER_PARCEL = 50  # PNGs
@@ -71,6 +71,7 @@ def inspect(
     yield Header(categories=tuple(Category(name=name) for name in names))
     places = Places(path, images_dir, gt, [document.index.path for document in documents])
     seen: set[str] = set()
+    broken: set[str] = set()  # images of which a layer of stuff cannot be decoded, as rules tell
     for document in documents:
         yield document
         yield from tables(document)
@@ -78,8 +79,12 @@ def inspect(
         if document.role == "panoptic":
             yield from _panoptic(document, places, root, told)
         elif document.role == "stuff":
-            rows = _image_rows(document)
-            yield from stuff_images(document, rows)
+            for image in stuff_images(document, _image_rows(document)):
+                yield image
+                for at, runs in zip(image.at, image.runs, strict=True):
+                    if runs is None:
+                        broken.add(image.row.path)
+                        told.add(f"{document.index.path}:{at.element}")
         if document.role in _RECORD_ROLES:
             told.update(_told_by(document))
     yield CocoSet(documents)
@@ -87,7 +92,10 @@ def inspect(
     if said:
         has_prefixes = any(document.prefix for document in documents)
         for item in _records(Source(path, images_dir, gt, ",".join(said)), told):
-            yield _prefixed(item) if has_prefixes and isinstance(item, Record) else item
+            if isinstance(item, Record):
+                item = _prefixed(item) if has_prefixes else item
+                item = _sound(item) if item.image.path in broken else item
+            yield item
 
 
 def tables(document: CocoDocument) -> Iterator[Table]:
@@ -104,6 +112,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
     box = np.frombuffer(columns.box, dtype=np.float64).reshape(-1, 4)
     area = np.frombuffer(columns.area, dtype=np.float64)
     crowd = np.frombuffer(columns.crowd, dtype=np.int8).astype(bool)
+    score = np.frombuffer(columns.score, dtype=np.float64)
     category = np.frombuffer(columns.category, dtype=np.int64)
     rows = _image_rows(truth)
     starts = range(0, len(rows), _PER_TABLE)
@@ -118,6 +127,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
             box=box[chosen],
             area=area[chosen],
             crowd=crowd[chosen],
+            score=score[chosen],
             masks=masks,
             runs=_Runs(part, image, masks),
             locate=_locate_in(document, chosen),
@@ -214,7 +224,8 @@ def _image_files(
             file = places.find(safe_path(path), document.splits or (None,), document.prefix)
         except ValueError as error:
             place = f"{document.name}:images[{entry.ordinal}].file_name"
-            yield RecordError(place, str(error), "a path inside the data set", code="STR108")
+            found = error.found if isinstance(error, OutsideLinkError) else str(error)
+            yield RecordError(place, found, "a path inside the data set", code="STR108")
             continue
         if file is not None:
             row = ImageRow(path, entry.width, entry.height, document.splits)
@@ -227,6 +238,25 @@ def _prefixed(record: Record) -> Record:
     if split is None or image.path.startswith(f"{split}/"):
         return record
     return record.model_copy(update={"image": image.model_copy(update={"path": f"{split}/{image.path}"})})
+
+
+def _sound(record: Record) -> Record:
+    """A record with those layers of its maps that can be decoded."""
+    maps = dict(record.maps)
+    for name, item in maps.items():
+        if isinstance(item.source, Layers):
+            layers = tuple(layer for layer in item.source.layers if _is_sound(layer, item.source))
+            source = item.source.model_copy(update={"layers": layers})
+            maps[name] = item.model_copy(update={"source": source})
+    return record.model_copy(update={"maps": maps})
+
+
+def _is_sound(layer: Layer, source: Layers) -> bool:
+    try:
+        layer_runs(layer, source)
+    except ValueError:
+        return False
+    return True
 
 
 def _panoptic(document: CocoDocument, places: Places, root: Path, told: set[str]) -> Iterator[object]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from labelkit.changes import Edit, Fix, known
-from labelkit.formats._files import BOM
 from labelkit.formats.coco.edits import box_text, put, taken_out, value_of
 from labelkit.formats.coco.flaws import Flaw
 from labelkit.formats.coco.native import json_text
@@ -20,11 +19,6 @@ if TYPE_CHECKING:
     from labelkit.formats.coco.raw_document import CocoDocument
 
 _WHOLE = ("id", "image_id", "category_id", "width", "height")
-
-
-def without_mark(document: CocoDocument) -> Fix:
-    """The file without its byte order mark."""
-    return _fix("remove the byte order mark", Edit(document.index.path, 0, len(BOM), b""), is_safe=True)
 
 
 def removed(document: CocoDocument, ordinal: int) -> Fix:

@@ -17,12 +17,12 @@ import msgspec
 from labelkit.findings import Location
 from labelkit.formats._files import brief
 from labelkit.formats._json import repeated_keys
-from labelkit.formats._raw import Kind, RawDocument, Told
+from labelkit.formats._raw import Kind, RawDocument, Told, unmarked
 from labelkit.formats.coco.columns import NOWHERE, Columns, Placed, columns_of, segmentation_of, values_of
 from labelkit.formats.coco.documents import recognise
 from labelkit.formats.coco.flaws import CATEGORY_TYPES, IMAGE_TYPES, Expected, Flaw, flaws_of, is_side
 from labelkit.formats.coco.index import LISTS, Index
-from labelkit.formats.coco.mends import mended, removed, without_mark
+from labelkit.formats.coco.mends import mended, removed
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.repeats import colons, is_plain
 from labelkit.model import Mask
@@ -170,7 +170,7 @@ class CocoDocument(RawDocument):
             yield from self._repeated_images()
         elif kind == "byte order mark" and self.starts_with_bom:
             where = Location(self.name, offset=0)
-            yield Told(where, "a byte order mark; expected none", without_mark(self))
+            yield Told(where, "a byte order mark; expected none", unmarked(self.index.path))
         elif kind == "unknown category":
             for ordinal, key in self.columns.classless:
                 text = f"category_id {brief(key)}; expected the id of a category"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,8 @@ from labelkit.formats.coco.places import Places
 from labelkit.formats.coco.raw_document import CocoDocument
 from labelkit.map_files import MapFile
 from labelkit.model import Mask
+from labelkit.pixels import Counts, shape_runs
+from labelkit.shapes import Shapes, shapes_of
 from labelkit.table import ImageRow
 
 _MODES = ("RGB", "RGBA")  # rgb2id of panopticapi takes the first three channels
@@ -180,6 +183,25 @@ class StuffImage:
     at: Sequence[Location]
     masks: Sequence[Mask]
     things: Mapping[int, str]
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """The layers, decoded without their pixels."""
+        return shapes_of(self.masks)
+
+    @cached_property
+    def runs(self) -> Sequence[Counts | None]:
+        """The pixels of each layer; None where it is malformed, or the size of the image is not known."""
+        return [self._runs(mask) for mask in self.masks]
+
+    def _runs(self, mask: Mask) -> Counts | None:
+        height, width = self.row.height, self.row.width
+        if height is None or width is None:
+            return None
+        try:
+            return shape_runs(mask, height, width)
+        except ValueError:
+            return None
 
 
 def stuff_images(document: CocoDocument, rows: Sequence[ImageRow]) -> Iterator[StuffImage]:

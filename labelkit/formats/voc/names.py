@@ -101,7 +101,8 @@ def parse_labelmap(text: str, place: str) -> tuple[Entry, ...]:
         if background:
             continue
         if any(other.name == entry.name for other in entries):
-            raise FormatError(f"{place}:line {number}", f"class {entry.name!r} twice", "names once each")
+            found = f"class {entry.name!r} twice"
+            raise FormatError(f"{place}:line {number}", found, "names once each", code="CAT101")
         index = len(entries) + 1
         official = colormap()[index] if index <= MOST else None
         entries.append(entry._replace(colour=None) if entry.colour == official else entry)
@@ -113,7 +114,7 @@ def _entry(line: str, place: str) -> Entry:
     fields = line.rsplit(":", 3) if line.count(":") >= 3 else [*line.split(":"), "", "", ""][:4]
     name, numbers, parts, actions = fields
     if not name:
-        raise FormatError(place, "a class without a name", "name:r,g,b:parts:actions")
+        raise FormatError(place, "a class without a name", "name:r,g,b:parts:actions", code="CAT102")
     if not numbers.strip():
         return Entry(name, None, f"{parts}:{actions}")
     values = [int(text) for text in numbers.split(",") if re.fullmatch(r"\s*[0-9]{1,3}\s*", text, re.ASCII)]
