@@ -6,6 +6,7 @@ Last comes the survey, which is what the data set shows as a whole.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -41,6 +42,9 @@ from labelkit.triage import Patterns
 
 Progress = Callable[[int, int | None], None]
 _FILES = 64  # image files that are checked together
+_SOME_FIXES = (
+    25  # findings of a rule that say how they are mended where nobody asked, as many as a page shows
+)
 TASKS = ("classification", "multi-label", "localization", "detection", "semantic", "instance")
 
 
@@ -48,10 +52,11 @@ TASKS = ("classification", "multi-label", "localization", "detection", "semantic
 class Validation:
     """What validating a data set found.
 
-    findings: in the order of the data. fixes: what would mend a finding, by its position. checked: the codes
-    of the rules that ran. survey: what the data set shows as a whole. hidden: how many findings are left out,
-    by why. conclusive: the codes of the rules that looked at all there is, so that a known finding of theirs
-    that was not found is gone. gone: how many of the baseline are.
+    findings: in the order of the data. fixes: what would mend a finding, by its position; of the first
+    findings of each rule only, unless all were asked for. checked: the codes of the rules that ran. survey:
+    what the data set shows as a whole. hidden: how many findings are left out, by why. conclusive: the codes
+    of the rules that looked at all there is, so that a known finding of theirs that was not found is gone.
+    gone: how many of the baseline are.
     """
 
     source: Path
@@ -129,7 +134,7 @@ def validate(
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
     target: the format that the data set is to be converted to, which decides what may overlap.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
-    options: the format's own for reading. fixes: whether it is asked how to mend what is found. jobs: how
+    options: the format's own for reading. fixes: whether it is asked how to mend all that is found. jobs: how
     many processes share the work; what is found is the same with any number. A script that asks for several
     must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
     per_file_ignores: rules to ignore, by patterns of files and images (see ``triage.Patterns``). baseline:
@@ -150,7 +155,8 @@ def validate(
     chosen = selected(select, ignore)
     result = Validation(path, origin.name, list(chosen))
     common = {"task": task, "group": group, "target": get_format(target).name if target else None}
-    checks = Checks(tuple(chosen), common, own, path, origin.name, images, fixes, outlines)
+    some = sys.maxsize if fixes else _SOME_FIXES
+    checks = Checks(tuple(chosen), common, own, path, origin.name, images, some, outlines)
     folder = Path(images_dir) if images_dir else None
     with engine(jobs) as started:
         run = _Run(result, checks, started, progress, checks.outcome())

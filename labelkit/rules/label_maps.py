@@ -53,7 +53,7 @@ def map_mode(file: MapFile) -> Faults:
         yield Fault(_at(file), f"mode {mode}; expected {' or '.join(file.modes)}")
 
 
-@rule("MSK129", "info")
+@rule("MSK129", "info", fixes="safe")
 def map_without_palette(file: MapFile) -> Faults:
     """A label map has the right values and no palette.
 
@@ -70,7 +70,7 @@ def map_without_palette(file: MapFile) -> Faults:
     yield Fault(_at(file), f"mode {mode}, which has no palette; expected P", fix=fix)
 
 
-@rule("MSK110", "warning")
+@rule("MSK110", "warning", fixes="safe")
 def rgb_palette(file: MapFile) -> Faults:
     """A label map has the colours of classes as its pixels, where their indices are expected.
 
@@ -126,7 +126,7 @@ def value_outside_table(file: MapFile) -> Faults:
     yield Fault(_at(file), f"values {shown}{more}, {where}; expected {_ranges(file.values)}")
 
 
-@rule("MSK120", "warning")
+@rule("MSK120", "warning", fixes="safe")
 def palette_not_official(file: MapFile) -> Faults:
     """The palette of a label map has other colours than its classes.
 

@@ -75,7 +75,7 @@ def unreadable_mask(table: Table) -> Faults:
         yield Fault(row, f"a mask that cannot be read ({text})")
 
 
-@rule("MSK105", "warning")
+@rule("MSK105", "warning", fixes="unsafe")
 def empty_mask(table: Table) -> Faults:
     """A mask covers no pixel.
 
@@ -113,7 +113,7 @@ def whole_masks(table: Table) -> list[int]:
     return [row for row in rows if (runs := table.pixels(row)) is not None and not runs[0::2].any()]
 
 
-@rule("MSK107", "info")
+@rule("MSK107", "info", fixes="unsafe")
 def specks(table: Table, *, smallest: float = 4, times: float = 100) -> Faults:
     """A mask has a few pixels apart from the rest.
 
