@@ -30,7 +30,7 @@ from labelkit.dataset import source_format
 from labelkit.engine import Engine, engine
 from labelkit.errors import UsageError
 from labelkit.findings import Finding
-from labelkit.formats import Parcel, get_format
+from labelkit.formats import Parcel, Total, get_format
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
 from labelkit.model import Header
@@ -194,6 +194,10 @@ class _Run:
     outcome: Outcome
     header: Header = field(default_factory=Header)
     _files: list[ImageFile] = field(default_factory=list)
+    _total: Total | None = None
+    _entries: int = 0  # of tables whose images are done
+    _last: int = 0  # of the last table, whose image files come behind it
+    _opened: int = 0
 
     def take(self, item: object) -> None:
         """Check one thing that the data set is made of, and note it for the survey."""
@@ -201,6 +205,9 @@ class _Run:
             self._files.append(item)
             if len(self._files) == _FILES:
                 self._send_files()
+            return
+        if isinstance(item, Total):
+            self._total = item
             return
         self._send_files()
         if isinstance(item, Parcel):
@@ -222,6 +229,7 @@ class _Run:
         named = root if root.name not in ("", "..") else root.resolve()  # places begin with its name
         survey = self.outcome.builder.finish(named, self.result.format, self.header)
         self.result.survey = survey
+        self.result.images = len(self.outcome.builder.images)
         self.result.objects = self.outcome.objects
         self.outcome.found += self.checks.found(survey)
         for code, fault in without_followers(self.outcome.found):
@@ -233,10 +241,12 @@ class _Run:
             self.engine.run(partial(self._add_files, files), check_files, self.checks, files)
 
     def _add_item(self, item: object) -> None:
+        self._end_table(0)
         take(self.outcome, self.checks, item)
         self._tell_progress()
 
     def _add_table(self, table: Table, found: list[Found]) -> None:
+        self._end_table(len(table.images))
         self.outcome.builder.add_table(table)
         self.outcome.objects += len(table)
         self.outcome.found += self.checks.located(found, table)
@@ -246,6 +256,7 @@ class _Run:
         for file, (found, facts) in zip(files, checked, strict=True):
             self.outcome.builder.add_file(file, facts)
             self.outcome.found += found
+        self._opened += len(files)
         self._tell_progress()
 
     def _add_outcome(self, other: Outcome) -> None:
@@ -254,10 +265,21 @@ class _Run:
         self.outcome.found += other.found
         self._tell_progress()
 
+    def _end_table(self, following: int) -> None:
+        self._entries, self._last = self._entries + self._last, following
+
     def _tell_progress(self) -> None:
-        self.result.images = len(self.outcome.builder.images)
-        if self.progress:
-            self.progress(self.result.images, None)
+        """Tell how many images are done: of a table's images not before their files are."""
+        if self.progress is None:
+            return
+        done = len(self.outcome.builder.images)
+        if self._total is None:
+            self.progress(done, None)
+            return
+        images, entries = self._total
+        if self._entries or self._last:
+            done = images * self._entries // max(entries, 1)
+        self.progress(min(max(done, self._opened), images), images)
 
     def _add_finding(self, code: str, fault: Fault) -> None:
         where = place_of(fault)

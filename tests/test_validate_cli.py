@@ -393,3 +393,31 @@ def test_options_of_another_format_are_refused() -> None:
     done = labelkit("validate", SAMPLE / "coco", "--voc-base", "1")
     assert done.returncode == 2
     assert "--voc-…: does nothing" in done.stderr
+
+
+# --- progress ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "cityscapes", "jsonl"])
+def test_progress_has_an_end_and_comes_to_it(name: str) -> None:
+    told: list[tuple[int, int | None]] = []
+    done = validate(SAMPLE / name, progress=lambda images, total: told.append((images, total)))
+    assert {total for _, total in told} == {done.images}
+    assert [images for images, _ in told] == sorted(images for images, _ in told)
+    assert told[-1][0] == done.images
+
+
+def test_images_are_done_when_their_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["labelkit.formats.coco.inspect"], "_PER_TABLE", 4)
+    monkeypatch.setattr("labelkit.validation._FILES", 2)
+    for role in ("instances", "person_keypoints"):  # which describe the same images
+        said = clean()
+        said["images"] = [{**said["images"][0], "id": k, "file_name": f"{k}.jpg"} for k in range(1, 9)]
+        (tmp_path / f"{role}_val.json").write_text(json.dumps(said), "utf-8")
+    for k in range(1, 7):
+        photo(tmp_path / f"{k}.jpg", seed=k)
+    told: list[int] = []
+    validate(tmp_path, select=["IMG", "GEO"], progress=lambda images, _: told.append(images))
+    steps = list(dict.fromkeys(told))
+    assert steps[:4] == [0, 2, 4, 6]
+    assert steps[-1] == 8

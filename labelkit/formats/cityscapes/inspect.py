@@ -9,7 +9,7 @@ import numpy as np
 
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
-from labelkit.formats import Parcel, Part
+from labelkit.formats import Parcel, Part, total_of
 from labelkit.formats._inspect import relative
 from labelkit.formats.cityscapes.frame import Truth
 from labelkit.formats.cityscapes.layout import TypeOption
@@ -40,6 +40,7 @@ def inspect(
     except FormatError as error:
         yield error
         return
+    yield from total_of(parts)
     yield reader.header
     for part in parts:
         yield Parcel(_part_items, (reader, part, path))

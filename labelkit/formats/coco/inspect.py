@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
-from labelkit.formats import Parcel
+from labelkit.formats import Parcel, Total
 from labelkit.formats._files import map_bytes, safe_path
 from labelkit.formats.coco.catalogue import Source
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
@@ -62,14 +62,18 @@ def inspect(
     if len({document.split for document in documents}) > 1:
         for document in documents:
             document.prefix = document.split
+    yield _total(documents)
     names = dict.fromkeys(entry.name for each in documents for entry in each.categories if entry.name)
     yield Header(categories=tuple(Category(name=name) for name in names))
     places = Places(path, images_dir, gt, [document.index.path for document in documents])
     seen: set[str] = set()
     for document in documents:
         yield document
-        yield from tables(document)
-        yield from _image_files(document, places, root, seen)
+        start = 0
+        for table in tables(document):
+            yield table
+            yield from _image_files(document, start, start + _PER_TABLE, places, root, seen)
+            start += _PER_TABLE
         if document.role == "panoptic":
             yield from _panoptic(document, places, root, told)
         elif document.role == "stuff":
@@ -82,6 +86,15 @@ def inspect(
         has_prefixes = any(document.prefix for document in documents)
         for item in _records(Source(path, images_dir, gt, ",".join(said)), told):
             yield _prefixed(item) if has_prefixes and isinstance(item, Record) else item
+
+
+def _total(documents: Sequence[CocoDocument]) -> Total:
+    """The images of all documents; a list of results has those of the document that it was predicted for."""
+    truths = [document.truth for document in documents if document.truth]
+    entries = sum(len(each.images) for each in truths)
+    if len(truths) < 2:
+        return Total(entries, entries)
+    return Total(len({each.path_of(entry) for each in truths for entry in each.images}), entries)
 
 
 def tables(document: CocoDocument) -> Iterator[Table]:
@@ -195,11 +208,11 @@ def _image_rows(document: CocoDocument) -> list[ImageRow]:
 
 
 def _image_files(
-    document: CocoDocument, places: Places, root: Path, seen: set[str]
+    document: CocoDocument, start: int, stop: int, places: Places, root: Path, seen: set[str]
 ) -> Iterator[ImageFile | RecordError]:
-    """The image files that a document names and nobody named before."""
+    """The image files that some entries of a document name and nobody named before."""
     splits = (document.split,) if document.split else ()
-    for entry in document.images:
+    for entry in document.images[start:stop]:
         path = document.path_of(entry)
         if path is None or path in seen:
             continue
