@@ -82,11 +82,16 @@ class Checks:
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
             fix = fix and _settled(fix, item, where)
-            if fault.other is not None:
-                message = f"{message} {item.locate(fault.other)}"
-            outline = outline_of(item, where) if nth < self.outlines else ()
-            where = replace(item.locate(where), outline=outline)
+            is_drawn = nth < self.outlines
+            other = None if fault.other is None else _at(item, fault.other, is_drawn=is_drawn)
+            where = replace(_at(item, where, is_drawn=is_drawn), other=other)
+            message = message if other is None else f"{message} {other}"
         return Fault(where, message, fix=fix)
+
+
+def _at(table: Table, row: int, *, is_drawn: bool) -> Location:
+    at = table.locate(row)
+    return replace(at, outline=outline_of(table, row)) if is_drawn else at
 
 
 @lru_cache(maxsize=64)

@@ -62,15 +62,22 @@ def by_rule(validation: Validation) -> list[tuple[Rule, list[Finding]]]:
 def summary(validation: Validation) -> str:
     """The counts in one line, with those of the findings that are not told."""
     counts = [f"{n} {name}{'s' if n != 1 else ''}" for name, n in validation.counts().items() if n]
-    what = f"{validation.images} images, {validation.objects} objects, {len(validation.checked)} rules"
+    sizes = {"image": validation.images, "object": validation.objects, "rule": len(validation.checked)}
+    what = ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in sizes.items())
     line = f"{', '.join(counts) or 'no findings'} ({what})"
+    return "; ".join(part for part in (line, untold(validation)) if part)
+
+
+def untold(validation: Validation) -> str:
+    """How many findings are hidden, by what; and how many of the baseline are gone."""
+    said = []
     if validation.hidden:
         reasons = [f"{count} by {why}" for why, count in validation.hidden.items()]
-        line += f"; hidden: {', '.join(reasons)}"
+        said.append(f"hidden: {', '.join(reasons)}")
     if validation.gone:
         are = "finding of the baseline is" if validation.gone == 1 else "findings of the baseline are"
-        line += f"; {validation.gone} {are} gone; --write-baseline forgets them"
-    return line
+        said.append(f"{validation.gone} {are} gone; --write-baseline forgets them")
+    return "; ".join(said)
 
 
 def hint(validation: Validation) -> str:
