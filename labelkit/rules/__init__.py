@@ -174,7 +174,8 @@ def selected(
     wanted, unwanted = matching(place[0], select), matching(place[1], ignore)
     chosen = (wanted if select else set(rules())) - unwanted
     if not chosen:
-        found = f"no rule is left of {len(wanted)} selected and {len(unwanted)} ignored"
+        of = f"{len(wanted)} selected" if select else f"{len(rules())}"
+        found = f"no rule is left of {of} and {len(unwanted)} ignored"
         raise UsageError(" and ".join(place), found, "at least one rule")
     return {code: item for code, item in rules().items() if code in chosen}
 

@@ -53,8 +53,9 @@ def class_missing_from_split(survey: Survey) -> Faults:
         missing = sorted(everything - classes)
         if missing and classes:  # a split without any label is a test set
             shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+            many = "1 class" if len(missing) == 1 else f"{len(missing)} classes"
             where = Location(survey.root.name, element=f"split {split}")
-            yield Fault(where, f"{len(missing)} classes without an object: {shown}")
+            yield Fault(where, f"{many} without an object: {shown}")
 
 
 def _classes_in(survey: Survey, split: str) -> set[str]:
