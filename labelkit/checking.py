@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from labelkit.changes import Fix, Put, Remove, known
 from labelkit.errors import LabelkitError
+from labelkit.findings import Location
 from labelkit.formats import get_format
 from labelkit.formats._inspect import placed
 from labelkit.image_files import ImageFile
@@ -39,8 +40,8 @@ class Checks:
 
     codes: the rules, in order. common: options that several rules take; own: those of single rules, by code.
     root: where the data set lies; format: its name. open_images: whether image files are opened.
-    wants_fixes: whether anyone will ask how to mend what is found. outlines: how many findings of a rule get
-    the outline of their object, of each piece of work.
+    fixes, outlines: how many findings of a rule, of each piece of work, say how they are mended, and have the
+    outline of their object.
     """
 
     codes: tuple[str, ...]
@@ -49,7 +50,7 @@ class Checks:
     root: Path
     format: str
     open_images: bool = True
-    wants_fixes: bool = False
+    fixes: int = 0
     outlines: int = 0
 
     def outcome(self) -> Outcome:
@@ -61,32 +62,37 @@ class Checks:
         return [
             Found(rule.code, fault)
             for rule in _rules_over(self.codes, type(item))  # type: ignore[arg-type]  # mypy: a class has no hash
-            for fault in rule.check(item, **self._options(rule))
+            for fault in rule.faults(item, self._options(rule))
         ]
 
     def located(self, found: Iterable[Found], item: object) -> list[Found]:
-        """The same with the places of rows said, and fixes as edits where anyone asks for them."""
-        drawn: Counter[str] = Counter()
+        """The same with the places of rows said, and the fixes of the first findings of a rule as edits."""
+        times: Counter[str] = Counter()
         result = []
         for code, fault in found:
-            drawn[code] += 1
-            result.append(Found(code, self._located(fault, item, is_drawn=drawn[code] <= self.outlines)))
+            result.append(Found(code, self._located(fault, item, nth=times[code])))
+            times[code] += 1
         return result
 
     def _options(self, rule: Rule) -> dict[str, Any]:
         given = {name: value for name, value in self.common.items() if name in rule.options}
         return {**given, **self.own.get(rule.code, {})}
 
-    def _located(self, fault: Fault, item: object, *, is_drawn: bool) -> Fault:
-        where, message, fix = fault.where, fault.message, fault.fix if self.wants_fixes else None
+    def _located(self, fault: Fault, item: object, *, nth: int) -> Fault:
+        where, message, fix = fault.where, fault.message, fault.fix if nth < self.fixes else None
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
             fix = fix and _settled(fix, item, where)
-            if fault.other is not None:
-                message = f"{message} {item.locate(fault.other)}"
-            outline = outline_of(item, where) if is_drawn else ()
-            where = replace(item.locate(where), outline=outline)
+            is_drawn = nth < self.outlines
+            other = None if fault.other is None else _at(item, fault.other, is_drawn=is_drawn)
+            where = replace(_at(item, where, is_drawn=is_drawn), other=other)
+            message = message if other is None else f"{message} {other}"
         return Fault(where, message, fix=fix)
+
+
+def _at(table: Table, row: int, *, is_drawn: bool) -> Location:
+    at = table.locate(row)
+    return replace(at, outline=outline_of(table, row)) if is_drawn else at
 
 
 @lru_cache(maxsize=64)

@@ -73,7 +73,7 @@ class Location:
     image: the record's path. object: its position in the image, from 1. id: the annotation's own.
     box: x, y, w, h in pixels of the image, and outline: rings x0, y0, x1, y1, … to be filled even-odd, for
     whoever draws them; the outline is no part of the place. is_whole: the file is the folder of the data set
-    itself, by whatever name it has.
+    itself, by whatever name it has. other: a second object that is spoken of.
     """
 
     file: str
@@ -86,10 +86,12 @@ class Location:
     box: tuple[float, float, float, float] | None = None
     outline: tuple[tuple[float, ...], ...] = field(default=(), compare=False, repr=False)
     is_whole: bool = field(default=False, compare=False, repr=False)
+    other: Location | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         inside = [self.element] if self.element else []
         inside += [f"id {self.id}"] if self.id is not None else []
+        inside += [f"object {self.object}"] if self.object is not None and not inside else []
         inside += [f"byte {self.offset}"] if self.offset is not None else []
         line = f":{self.line}" if self.line is not None else ""
         return f"{self.file}{line}" + (f":{', '.join(inside)}" if inside else "")

@@ -12,7 +12,7 @@ from typing import Any
 
 from labelkit.dataset import open_dataset, own_options
 from labelkit.errors import FormatError, UsageError
-from labelkit.formats import Format, Parcel
+from labelkit.formats import Format, Parcel, total_of
 from labelkit.formats._inspect import part_items
 
 
@@ -36,8 +36,10 @@ def inspect(
     except FormatError as error:
         yield error
         return
+    parts = dataset.reader.parts()
+    yield from total_of(parts)
     yield dataset.header
-    for part in dataset.reader.parts():
+    for part in parts:
         yield Parcel(part_items, (dataset.reader, part, path))
 
 

@@ -6,6 +6,7 @@ What is not edited keeps its bytes.
 
 from __future__ import annotations
 
+import os
 import re
 from bisect import bisect_left, insort
 from collections import defaultdict
@@ -181,12 +182,17 @@ def _without(data: memoryview, run: Sequence[Edit]) -> tuple[int, int, bytes]:
 
 
 def _inside(file: Path, root: Path) -> Path:
-    """The file itself. Raises DestinationError: it is reached by a link that leaves the data set."""
+    """The file itself. Raises DestinationError: a link to it leaves the data set, or it is read-only."""
     folder = root if root.is_dir() else root.parent
     real = file.resolve()
     is_in_place = (
         real.is_relative_to(folder.resolve()) if file.is_relative_to(folder) else not file.is_symlink()
     )
     if file != root and not is_in_place:
-        raise DestinationError(str(file), "is reached by a link that leaves the data set", "a file of it")
+        raise DestinationError(
+            str(file), "is reached by a link that leaves the data set", "a file of it", "nothing was mended"
+        )
+    # Another file could take its place all the same, but who made it read-only did not mean that.
+    if not os.access(real, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+        raise DestinationError(str(file), "is read-only", "a file that may be written", "nothing was mended")
     return real

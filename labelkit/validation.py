@@ -6,6 +6,7 @@ Last comes the survey, which is what the data set shows as a whole.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -27,7 +28,7 @@ from labelkit.dataset import source_format
 from labelkit.engine import Engine, engine
 from labelkit.errors import UsageError
 from labelkit.findings import Finding, Location
-from labelkit.formats import Parcel, get_format
+from labelkit.formats import Parcel, Total, get_format
 from labelkit.image_files import ImageFile
 from labelkit.inspection import check_options, inspect
 from labelkit.model import Header
@@ -39,6 +40,9 @@ from labelkit.triage import Patterns
 
 Progress = Callable[[int, int | None], None]
 _FILES = 64  # image files that are checked together
+_SOME_FIXES = (
+    25  # findings of a rule that say how they are mended where nobody asked, as many as a page shows
+)
 TASKS = ("classification", "multi-label", "localization", "detection", "semantic", "instance")
 
 
@@ -46,10 +50,11 @@ TASKS = ("classification", "multi-label", "localization", "detection", "semantic
 class Validation:
     """What validating a data set found.
 
-    findings: in the order of the data. fixes: what would mend a finding, by its position. checked: the codes
-    of the rules that ran. survey: what the data set shows as a whole. hidden: how many findings are left out,
-    by why. conclusive: the codes of the rules that looked at all there is, so that a known finding of theirs
-    that was not found is gone. gone: how many of the baseline are.
+    findings: in the order of the data. fixes: what would mend a finding, by its position; of the first
+    findings of each rule only, unless all were asked for. checked: the codes of the rules that ran. survey:
+    what the data set shows as a whole. hidden: how many findings are left out, by why. conclusive: the codes
+    of the rules that looked at all there is, so that a known finding of theirs that was not found is gone.
+    gone: how many of the baseline are.
     """
 
     source: Path
@@ -127,7 +132,7 @@ def validate(
     expression whose match in an image's path names the group (scene, patient) that splits must not share.
     target: the format that the data set is to be converted to, which decides what may overlap.
     images: whether image files are opened. images_dir: where they are. rule_options: a rule's own, by code.
-    options: the format's own for reading. fixes: whether it is asked how to mend what is found. jobs: how
+    options: the format's own for reading. fixes: whether it is asked how to mend all that is found. jobs: how
     many processes share the work; what is found is the same with any number. A script that asks for several
     must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
     per_file_ignores: rules to ignore, by patterns of files and images (see ``triage.Patterns``). baseline:
@@ -148,7 +153,8 @@ def validate(
     chosen = selected(select, ignore)
     result = Validation(path, origin.name, list(chosen))
     common = {"task": task, "group": group, "target": get_format(target).name if target else None}
-    checks = Checks(tuple(chosen), common, own, path, origin.name, images, fixes, outlines)
+    some = sys.maxsize if fixes else _SOME_FIXES
+    checks = Checks(tuple(chosen), common, own, path, origin.name, images, some, outlines)
     folder = Path(images_dir) if images_dir else None
     with engine(jobs) as started:
         run = _Run(result, checks, started, progress, checks.outcome())
@@ -186,6 +192,10 @@ class _Run:
     outcome: Outcome
     header: Header = field(default_factory=Header)
     _files: list[ImageFile] = field(default_factory=list)
+    _total: Total | None = None
+    _entries: int = 0  # of tables whose images are done
+    _last: int = 0  # of the last table, whose image files come behind it
+    _opened: int = 0
 
     def take(self, item: object) -> None:
         """Check one thing that the data set is made of, and note it for the survey."""
@@ -193,6 +203,9 @@ class _Run:
             self._files.append(item)
             if len(self._files) == _FILES:
                 self._send_files()
+            return
+        if isinstance(item, Total):
+            self._total = item
             return
         self._send_files()
         if isinstance(item, Parcel):
@@ -214,6 +227,7 @@ class _Run:
         named = root if root.name not in ("", "..") else root.resolve()  # places begin with its name
         survey = self.outcome.builder.finish(named, self.result.format, self.header)
         self.result.survey = survey
+        self.result.images = len(self.outcome.builder.images)
         self.result.objects = len(survey.table)
         self.outcome.found += self.checks.found(survey)
         whole = named.name if root.is_dir() else None
@@ -226,10 +240,12 @@ class _Run:
             self.engine.run(partial(self._add_files, files), check_files, self.checks, files)
 
     def _add_item(self, item: object) -> None:
+        self._end_table(0)
         take(self.outcome, self.checks, item)
         self._tell_progress()
 
     def _add_table(self, table: Table, found: list[Found]) -> None:
+        self._end_table(len(table.images))
         self.outcome.builder.add_table(table)
         self.outcome.found += self.checks.located(found, table)
         self._tell_progress()
@@ -238,6 +254,7 @@ class _Run:
         for file, (found, facts) in zip(files, checked, strict=True):
             self.outcome.builder.add_file(file, facts)
             self.outcome.found += found
+        self._opened += len(files)
         self._tell_progress()
 
     def _add_outcome(self, other: Outcome) -> None:
@@ -245,10 +262,21 @@ class _Run:
         self.outcome.found += other.found
         self._tell_progress()
 
+    def _end_table(self, following: int) -> None:
+        self._entries, self._last = self._entries + self._last, following
+
     def _tell_progress(self) -> None:
-        self.result.images = len(self.outcome.builder.images)
-        if self.progress:
-            self.progress(self.result.images, None)
+        """Tell how many images are done: of a table's images not before their files are."""
+        if self.progress is None:
+            return
+        done = len(self.outcome.builder.images)
+        if self._total is None:
+            self.progress(done, None)
+            return
+        images, entries = self._total
+        if self._entries or self._last:
+            done = images * self._entries // max(entries, 1)
+        self.progress(min(max(done, self._opened), images), images)
 
     def _add_finding(self, code: str, fault: Fault, whole: str | None) -> None:
         """Note a finding. whole: the name of the folder that the data set is."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import re
 from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -189,6 +191,27 @@ def test_a_file_that_a_link_leads_to_elsewhere_is_not_written(tmp_path: Path) ->
     with pytest.raises(DestinationError, match="a link that leaves the data set"):
         apply(made, root)
     assert (tmp_path / "mine.json").read_bytes() == b"0123456789"
+
+
+def test_a_file_that_is_read_only_stays_as_it_is() -> None:
+    """Not below pytest's own folder, which nobody else may enter; root may write everything."""
+    with TemporaryDirectory() as name:
+        root, is_root = Path(name), os.geteuid() == 0
+        root.chmod(0o777)
+        made = two_files(root)
+        (root / "a.json").chmod(0o444)
+        try:
+            if is_root:
+                os.seteuid(65534)
+            with pytest.raises(DestinationError, match=r"a\.json: is read-only; .*; nothing was mended"):
+                apply(made, root)
+        finally:
+            if is_root:
+                os.seteuid(0)
+        assert {file.name: file.read_bytes() for file in root.iterdir()} == {
+            "a.json": b"0123456789",
+            "b.json": b"0123456789",
+        }
 
 
 def test_what_a_killed_run_left_is_replaced_and_never_written_through(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from labelkit.rules import rule_of as made
 from labelkit.table import Table
 
 DOCS = Path(__file__).parents[1] / "docs" / "rules"
+MENDED = {"none": "", "safe": "`--fix`", "unsafe": "`--unsafe-fixes`", "both": "`--fix`, in part"}
 MEND = "mend it with LABELKIT_WRITE=1 pytest tests/test_rule_pages.py"
 
 
@@ -31,14 +32,15 @@ def index() -> str:
     ]
     for family, about in FAMILIES.items():
         rows = [
-            f"| [{code}]({code}.md) | {item.name} | {item.severity} | {cell(item.summary)} |"
+            f"| [{code}]({code}.md) | {item.name} | {item.severity} | {MENDED[item.fixes]} | "
+            f"{cell(item.summary)} |"
             for code, item in own().items()
             if code.startswith(family)
         ]
         if rows:
             parts += [
                 f"## {family} · {about}",
-                "\n".join(["| code | name | severity | finds |", "|---|---|---|---|", *rows]),
+                "\n".join(["| code | name | severity | mended by | finds |", "|---|---|---|---|---|", *rows]),
             ]
     return "\n\n".join(parts) + "\n"
 

@@ -127,6 +127,32 @@ def test_help_fits_a_terminal_and_says_what_can_be_chosen() -> None:
     assert "For voc:" in titles
 
 
+def test_a_mistyped_command_is_guessed() -> None:
+    done = labelkit("valdate", SAMPLE / "coco")
+    assert done.returncode == 2
+    assert "No such command 'valdate'; did you mean validate?" in done.stderr
+    assert "one of convert, formats, validate, stats, rules, schema" in labelkit("xyz").stderr
+
+
+def test_names_of_others_move_no_cursor_in_ledgers_and_errors(tmp_path: Path) -> None:
+    said = clean()
+    said["images"][0]["file_name"] = "a\x1b[31m\n.jpg"
+    path = written(tmp_path, said)
+    done = labelkit("convert", path, tmp_path / "out", "--to", "voc")
+    assert "a\u241b[31m\u240a.jpg: no such image file" in done.stdout
+    said["annotations"][0]["image_id"] = "\x1b[31m"
+    done = labelkit("convert", written(tmp_path, said), tmp_path / "other", "--to", "voc")
+    assert done.returncode == 2
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_counts_of_one_are_singular(tmp_path: Path) -> None:
+    said = clean()
+    said["images"], said["annotations"] = said["images"][:1], said["annotations"][:1]
+    done = labelkit("validate", written(tmp_path, said), "--select", "GEO102")
+    assert done.stdout == "no findings (1 image, 1 object, 1 rule)\n"
+
+
 def test_options_name_the_format_by_the_option_of_this_command(tmp_path: Path) -> None:
     empty = tmp_path / "far" / "away"  # from data sets that would be suggested
     empty.mkdir(parents=True)
@@ -393,3 +419,31 @@ def test_options_of_another_format_are_refused() -> None:
     done = labelkit("validate", SAMPLE / "coco", "--voc-base", "1")
     assert done.returncode == 2
     assert "--voc-…: does nothing" in done.stderr
+
+
+# --- progress ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["coco", "voc", "cityscapes", "jsonl"])
+def test_progress_has_an_end_and_comes_to_it(name: str) -> None:
+    told: list[tuple[int, int | None]] = []
+    done = validate(SAMPLE / name, progress=lambda images, total: told.append((images, total)))
+    assert {total for _, total in told} == {done.images}
+    assert [images for images, _ in told] == sorted(images for images, _ in told)
+    assert told[-1][0] == done.images
+
+
+def test_images_are_done_when_their_files_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules["labelkit.formats.coco.inspect"], "_PER_TABLE", 4)
+    monkeypatch.setattr("labelkit.validation._FILES", 2)
+    for role in ("instances", "person_keypoints"):  # which describe the same images
+        said = clean()
+        said["images"] = [{**said["images"][0], "id": k, "file_name": f"{k}.jpg"} for k in range(1, 9)]
+        (tmp_path / f"{role}_val.json").write_text(json.dumps(said), "utf-8")
+    for k in range(1, 7):
+        photo(tmp_path / f"{k}.jpg", seed=k)
+    told: list[int] = []
+    validate(tmp_path, select=["IMG", "GEO"], progress=lambda images, _: told.append(images))
+    steps = list(dict.fromkeys(told))
+    assert steps[:4] == [0, 2, 4, 6]
+    assert steps[-1] == 8

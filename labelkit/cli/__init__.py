@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any
@@ -19,6 +20,7 @@ import click
 import labelkit
 from labelkit.cli.streams import mute, replace_closed
 from labelkit.errors import BadRecordsError, LabelkitError, LossError
+from labelkit.outputs.words import visible
 
 _COMMANDS = {
     "convert": "Move every label from one format to another, or say which could not.",
@@ -35,6 +37,14 @@ class _Lazy(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        word = args[0]
+        if word not in _COMMANDS and not word.startswith("-"):
+            near = get_close_matches(word.lower(), _COMMANDS, 1)
+            advice = f"did you mean {near[0]}?" if near else f"one of {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"No such command {word!r}; {advice}", ctx)
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
@@ -58,7 +68,7 @@ class _Lazy(click.Group):
 @click.version_option(labelkit.__version__, prog_name="labelkit")
 @click.option("--debug", is_flag=True, help="Show tracebacks.")
 def cli(debug: bool) -> None:
-    """Convert computer-vision annotations, and lose nothing in silence."""
+    """Convert computer-vision annotations, and lose nothing in silence; find every defect of a data set."""
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -103,7 +113,7 @@ def _code_of(error: BaseException, *, writes: bool) -> int:
         return 0
     if isinstance(error, LabelkitError):
         for each in error.errors if isinstance(error, BadRecordsError) else []:
-            click.echo(f"error: {each}", err=True)
+            click.echo(f"error: {visible(str(each))}", err=True)
         return _complain(f"error: {error}", 1 if isinstance(error, LossError) else 2)
     if isinstance(error, OSError):
         return _complain(f"error: {error.filename or 'input or output'}: {error.strerror or error}", 2)
@@ -113,5 +123,5 @@ def _code_of(error: BaseException, *, writes: bool) -> int:
 
 def _complain(text: str, code: int) -> int:
     with suppress(OSError):  # a full or closed stderr: the code still tells
-        click.echo(f"labelkit: {text}", err=True)
+        click.echo(f"labelkit: {visible(text)}", err=True)
     return code

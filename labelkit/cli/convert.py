@@ -17,6 +17,7 @@ from labelkit.derive import DERIVABLE
 from labelkit.errors import DestinationError
 from labelkit.findings import Finding
 from labelkit.images import IMAGES
+from labelkit.outputs.words import visible
 from labelkit.pipeline import Report, convert
 from labelkit.select import TYPES, shipped_maps
 
@@ -100,12 +101,14 @@ def _ledger_text(done: Report) -> str:
         for code, name, count, examples in rows:
             fate = _FATE[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
             lines.append(f"  {code} {name:<22} {count:>7}{fate}")
-            lines += [f"      {text}" for text in _examples(count, examples, done.ledger.messages[code])]
+            lines += [
+                f"      {visible(text)}" for text in _examples(count, examples, done.ledger.messages[code])
+            ]
     if done.ledger.uncarried:
         lines.append("Nothing will bring back what is [lost]: there is no carrier.")
     if done.errors:
         lines.append(f"{len(done.errors)} records were left out:")
-        lines += [f"  {error}" for error in done.errors]
+        lines += [f"  {visible(str(error))}" for error in done.errors]
     return "\n".join(lines)
 
 

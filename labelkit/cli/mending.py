@@ -10,6 +10,7 @@ import click
 from labelkit.cli.reports import write_text
 from labelkit.mending import mend, plan
 from labelkit.outputs import diff
+from labelkit.outputs.words import visible
 from labelkit.validation import Validation
 
 
@@ -18,7 +19,7 @@ def mended(validated: Callable[[], Validation], *, unsafe: bool) -> Validation:
     done, fixes = mend(validated, unsafe=unsafe)
     for finding, summary, is_safe in fixes:
         how = "" if is_safe else " (unsafe)"
-        click.echo(f"mended {finding.code} {finding.place}: {summary}{how}", err=True)
+        click.echo(visible(f"mended {finding.code} {finding.place}: {summary}{how}"), err=True)
     click.echo(f"labelkit: {len(fixes)} mended", err=True)
     return done
 

@@ -90,6 +90,23 @@ class Parcel(NamedTuple):
     arguments: tuple[Any, ...]
 
 
+class Total(NamedTuple):
+    """How much there is to look at, for whoever waits.
+
+    images: of the data set. entries: those of all its files together, where several describe an image.
+    """
+
+    images: int
+    entries: int
+
+
+def total_of(parts: Sequence[Part]) -> Iterator[Total]:
+    """What parts have together, where each says it."""
+    if all(part.count for part in parts):
+        count = sum(part.count for part in parts)
+        yield Total(count, count)
+
+
 class Reader(Protocol):
     """An open data set. It pickles small: path, options, header.
 
@@ -170,9 +187,10 @@ class Format:
     official: the class tables of its official data sets, by their title.
     confirms: whether the file of a record says that somebody looked at its image, so that an image without
         labels is one on which there is nothing; without it only a label says so, an absent one too.
-    inspect: ``inspect(path, *, images_dir=None, **options)`` yields all that a data set is made of, however
-        broken it is, for rules to look at: the header, raw documents, tables of objects, records, files of
-        images and of maps, errors, and parcels of such things. None: what the reader gives.
+    inspect: ``inspect(path, *, images_dir=None, **options)`` yields all that a data set is made of,
+        however broken it is, for rules to look at: the header, raw documents, tables of objects, records,
+        files of images and of maps, errors, and parcels of such things; and before, where it is known, the
+        ``Total``. None: what the reader gives.
     """
 
     name: str

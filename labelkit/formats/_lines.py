@@ -21,7 +21,7 @@ from labelkit.canonical import decode_record, encode_record, fault_text
 from labelkit.changes import Change, Edit, Put
 from labelkit.errors import RecordError
 from labelkit.findings import Location
-from labelkit.formats import Parcel, Part, Reader
+from labelkit.formats import Parcel, Part, Reader, total_of
 from labelkit.formats._files import BOM, safe_path
 from labelkit.formats._inspect import box_at, image_file_of, map_files_of, of_image
 from labelkit.formats._json import repeated_keys
@@ -60,9 +60,11 @@ class _Line:
 
 def inspect_lines(reader: LineReader) -> Iterator[object]:
     """All that a file of records is made of."""
+    parts = reader.parts()
+    yield from total_of(parts)
     yield reader.header
     yield Records(reader)
-    for part in reader.parts():
+    for part in parts:
         yield Parcel(_part, (reader, part))
 
 

@@ -14,7 +14,7 @@ from labelkit.outputs.page import Section, cards, name, number, page, plural, te
 from labelkit.outputs.rule_text import rule_text
 from labelkit.outputs.set_plots import set_plots
 from labelkit.outputs.shots import MOST, PER_RULE, Shots
-from labelkit.outputs.text import by_rule
+from labelkit.outputs.text import by_rule, untold
 from labelkit.places import Files
 from labelkit.rules import SEVERITIES, Rule, Severity
 from labelkit.validation import Validation
@@ -50,7 +50,13 @@ def _overview(validation: Validation) -> str:
     if not validation.findings:
         items, kinds = [("findings", "None")], ["fine"]
     items += [("images", number(validation.images)), ("objects", number(validation.objects))]
-    return cards(items, kinds=kinds) + _rules_found(validation)
+    return cards(items, kinds=kinds) + _not_told(validation) + _rules_found(validation)
+
+
+def _not_told(validation: Validation) -> str:
+    """How many findings are not in the page, and why."""
+    said = untold(validation)
+    return f'<p class="lead">{text(said[:1].upper() + said[1:])}.</p>\n' if said else ""
 
 
 def _rules_found(validation: Validation) -> str:
@@ -63,7 +69,7 @@ def _rules_found(validation: Validation) -> str:
         f'<td>{_tag(rule.severity)}</td><td class="n">{number(len(found))}</td></tr>\n'
         for rule, found in groups
     )
-    head = '<th scope="col">rule</th><th scope="col">found</th><th scope="col">severity</th>'
+    head = '<th scope="col" class="code">rule</th><th scope="col">found</th><th scope="col">severity</th>'
     return (
         f'<div class="wide"><table><thead><tr>{head}<th scope="col" class="n">findings</th></tr></thead>\n'
         f"<tbody>\n{rows}</tbody></table></div>\n"

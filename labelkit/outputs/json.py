@@ -4,18 +4,20 @@ A document has ``source``, ``format``, ``images``, ``objects``, ``rules`` (the c
 severity, ``hidden`` (how many findings are left out, by why), ``gone`` (how many of the baseline were not
 found) and ``findings``. A finding has ``code``, ``name``, ``severity``, ``message`` and ``at``: ``file``
 (relative to the data set), and where known ``line`` (from 1), ``offset`` (byte), ``element``, ``image``,
-``object`` (from 1), ``id`` and ``box`` (x, y, w, h in pixels). What is not known is not there.
+``object`` (from 1), ``id`` and ``box`` (x, y, w, h in pixels). What is not known is not there. Where
+a finding speaks of a second object, ``other`` is its place.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from typing import Any, TextIO
 
-from labelkit.findings import Finding
+from labelkit.findings import Finding, Location
 from labelkit.validation import Validation
+
+_PARTS = ("file", "line", "offset", "element", "image", "object", "id", "box")
 
 
 def write(validation: Validation, stream: TextIO) -> None:
@@ -44,15 +46,20 @@ def write_lines(validation: Validation, stream: TextIO) -> None:
 def as_json(validation: Validation, finding: Finding) -> dict[str, Any]:
     """One finding as JSON values."""
     rule = validation.rule(finding)
-    place = asdict(finding.at) if finding.at else {}
-    for key in ("outline", "is_whole"):
-        place.pop(key, None)
-    if place.get("box") and not all(map(math.isfinite, place["box"])):
-        place["box"] = None  # JSON has no such numbers
-    return {
+    result = {
         "code": finding.code,
         "name": rule.name,
         "severity": rule.severity,
         "message": finding.message,
-        "at": {key: value for key, value in place.items() if value is not None},
+        "at": _place(finding.at) if finding.at else {},
     }
+    if finding.at and finding.at.other:
+        result["other"] = _place(finding.at.other)
+    return result
+
+
+def _place(at: Location) -> dict[str, Any]:
+    place = {name: getattr(at, name) for name in _PARTS}
+    if at.box and not all(map(math.isfinite, at.box)):
+        place["box"] = None  # JSON has no such numbers
+    return {key: value for key, value in place.items() if value is not None}

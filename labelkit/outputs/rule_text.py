@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
-from labelkit.rules import FAMILIES, Rule
+from labelkit.rules import FAMILIES, Rule, rules
 
 _LABEL = re.compile(r"(Why|Fix|Example|Options?): *(.*)")
 _LOOKS_AT = {
@@ -79,6 +79,33 @@ def looks_at(rule: Rule) -> str:
     return "; ".join(_LOOKS_AT.get(each.__name__, said) for each, said in zip(types, own, strict=True)) + "."
 
 
+_MENDED = {
+    "safe": "`labelkit validate --fix` mends it where it can.",
+    "unsafe": "`labelkit validate --fix --unsafe-fixes` mends it where it can.",
+    "both": "`labelkit validate --fix` mends some of it, `--fix --unsafe-fixes` more.",
+}
+
+
+def mended_by(rule: Rule) -> str:
+    """Which option mends what the rule finds, where one does."""
+    return _MENDED.get(rule.fixes, "")
+
+
+def company(rule: Rule) -> str:
+    """Which rules are silent where this one finds something, and the other way round."""
+    said = []
+    if rule.supersedes:
+        said.append(f"Where it finds something, {_listed(rule.supersedes, 'and')} are silent.")
+    if others := [code for code, other in rules().items() if rule.code in other.supersedes]:
+        said.append(f"It is silent where {_listed(others, 'or')} finds the cause.")
+    return " ".join(said)
+
+
+def _listed(codes: Iterable[str], word: str) -> str:
+    *first, last = sorted(codes)
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
 def family(rule: Rule) -> str:
     """What the rule's family is about."""
     return FAMILIES.get(rule.code[:3], rule.code[:3])
@@ -93,10 +120,10 @@ def markdown(rule: Rule) -> str:
         said.summary,
         said.more,
         *_titled("Why it matters", said.why),
-        *_titled("How to mend it", said.fix),
+        *_titled("How to mend it", " ".join(part for part in (said.fix, mended_by(rule)) if part)),
         *_titled("Example", _example(said.example)),
         *_titled("Options", _option_table(rule, said)),
-        *_titled("What it looks at", looks_at(rule)),
+        *_titled("What it looks at", " ".join(part for part in (looks_at(rule), company(rule)) if part)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -109,6 +109,8 @@ def _result(validation: Validation, finding: Finding, files: Files) -> Json:
     }
     if finding.at is not None:
         result["locations"] = [_location(finding.at, files)]
+        if finding.at.other is not None:  # 3.27.22
+            result["relatedLocations"] = [_location(finding.at.other, files)]
         place = as_json(validation, finding)["at"]
         if said := {key: place[key] for key in ("id", "box") if key in place}:
             result["properties"] = said

@@ -72,25 +72,35 @@ class Shots:
         stated = self._sizes.get(at.image, stored)
         if stated is None or stated.w > 1e6 or stated.h > 1e6:
             return ""
-        box = Frame(*at.box) if at.box is not None and all(map(math.isfinite, at.box)) else None
-        rings = [ring for ring in at.outline if len(ring) > 1]
-        seen = _extent(box, rings)
+        box, rings = _box(at), _rings(at)
+        other = at.other if at.other is not None and at.other.image == at.image else None
+        second, more = (_box(other), _rings(other)) if other is not None else (None, [])
+        seen = _extent([each for each in (box, second) if each], rings + more)
         view = _view(stated, stored, seen)
         photo = _photo(facts.path, stored, view) if facts and facts.path and stored else ""
         if not photo and seen is None:
             return ""
         notes = _notes(view, stated, seen, is_shown=bool(photo))
-        marks = _marks(box, rings)
+        notes += ["dashed: the other object"] if second or more else []
+        marks = _marks(box, rings) + _marks(second, more, is_other=True)
         made = _drawing(_said(at.image, stated, box), view, stated, photo + marks, notes)
         self.drawn += 1
         self.size += len(made)
         return made
 
 
-def _extent(box: Frame | None, rings: list[tuple[float, ...]]) -> Frame | None:
+def _box(at: Location) -> Frame | None:
+    return Frame(*at.box) if at.box is not None and all(map(math.isfinite, at.box)) else None
+
+
+def _rings(at: Location) -> list[tuple[float, ...]]:
+    return [ring for ring in at.outline if len(ring) > 1]
+
+
+def _extent(boxes: list[Frame], rings: list[tuple[float, ...]]) -> Frame | None:
     """The frame of all that is drawn; None where there is nothing."""
-    xs = [x for ring in rings for x in ring[0::2]] + ([box.x, box.x + box.w] if box else [])
-    ys = [y for ring in rings for y in ring[1::2]] + ([box.y, box.y + box.h] if box else [])
+    xs = [x for ring in rings for x in ring[0::2]] + [x for box in boxes for x in (box.x, box.x + box.w)]
+    ys = [y for ring in rings for y in ring[1::2]] + [y for box in boxes for y in (box.y, box.y + box.h)]
     return Frame(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)) if xs else None
 
 
@@ -116,17 +126,20 @@ def _view(stated: Frame, stored: Frame | None, seen: Frame | None) -> Frame:
     return Frame(left - margin, top - margin, right - left + 2 * margin, bottom - top + 2 * margin)
 
 
-def _marks(box: Frame | None, rings: list[tuple[float, ...]]) -> str:
-    """The outline and the box, each with a dark edge, so that it is seen on any image."""
-    paths = []
+def _marks(box: Frame | None, rings: list[tuple[float, ...]], *, is_other: bool = False) -> str:
+    """The outline and the box, each with a dark edge, so that it is seen on any image.
+
+    is_other: of a second object, whose lines are dashed and do not hide those of the first.
+    """
+    kind, paths = " other" if is_other else "", []
     if rings:
         path = "".join(
             f"M{' '.join(f'{number:g}' for number in ring[: len(ring) // 2 * 2])}z" for ring in rings
         )
-        paths += [f'<path class="halo" d="{path}"/>', f'<path class="shape" d="{path}"/>']
+        paths += [f'<path class="halo{kind}" d="{path}"/>', f'<path class="shape{kind}" d="{path}"/>']
     if box is not None:
         path = f"M{box.x:g} {box.y:g}h{box.w:g}v{box.h:g}h{-box.w:g}z"
-        paths += [f'<path class="halo" d="{path}"/>', f'<path class="mark" d="{path}"/>']
+        paths += [f'<path class="halo{kind}" d="{path}"/>', f'<path class="mark{kind}" d="{path}"/>']
     return "".join(paths)
 
 

@@ -45,6 +45,8 @@ def _write(validation: Validation, stream: TextIO, *, few: int | None) -> None:
             stream.write(f"  {visible(f'{finding.place}{image}: {finding.message}')}\n")
         if few and len(found) > few:
             stream.write(f"  {_more(len(found) - few)}\n")
+    if said := hint(validation):
+        stream.write(said + "\n")
     stream.write(summary(validation) + "\n")
 
 
@@ -60,15 +62,33 @@ def by_rule(validation: Validation) -> list[tuple[Rule, list[Finding]]]:
 def summary(validation: Validation) -> str:
     """The counts in one line, with those of the findings that are not told."""
     counts = [f"{n} {name}{'s' if n != 1 else ''}" for name, n in validation.counts().items() if n]
-    what = f"{validation.images} images, {validation.objects} objects, {len(validation.checked)} rules"
+    sizes = {"image": validation.images, "object": validation.objects, "rule": len(validation.checked)}
+    what = ", ".join(f"{n} {name}{'s' if n != 1 else ''}" for name, n in sizes.items())
     line = f"{', '.join(counts) or 'no findings'} ({what})"
+    return "; ".join(part for part in (line, untold(validation)) if part)
+
+
+def untold(validation: Validation) -> str:
+    """How many findings are hidden, by what; and how many of the baseline are gone."""
+    said = []
     if validation.hidden:
         reasons = [f"{count} by {why}" for why, count in validation.hidden.items()]
-        line += f"; hidden: {', '.join(reasons)}"
+        said.append(f"hidden: {', '.join(reasons)}")
     if validation.gone:
         are = "finding of the baseline is" if validation.gone == 1 else "findings of the baseline are"
-        line += f"; {validation.gone} {are} gone; --write-baseline forgets them"
-    return line
+        said.append(f"{validation.gone} {are} gone; --write-baseline forgets them")
+    return "; ".join(said)
+
+
+def hint(validation: Validation) -> str:
+    """How some of what was found can be mended; nothing where it cannot."""
+    kinds = {fix.is_safe for fix in validation.fixes.values()}
+    said = {
+        frozenset([True]): "--fix mends some of these",
+        frozenset([False]): "--fix --unsafe-fixes mends some of these",
+        frozenset([True, False]): "--fix mends some of these, --fix --unsafe-fixes more",
+    }
+    return f"{said[frozenset(kinds)]}; --diff shows how" if kinds else ""
 
 
 def _more(count: int) -> str:
@@ -98,6 +118,8 @@ def _show(validation: Validation, console: Console, *, few: int | None) -> None:
             console.print(Text(f"  {_more(len(found) - len(shown))}", "dim"))
         console.print()
     console.print(Text(summary(validation), "bold"))
+    if said := hint(validation):
+        console.print(Text(said, "dim"))
     if groups:
         console.print(Text(f"labelkit rules {groups[0][0].code} explains a rule", "dim"))
 

@@ -30,6 +30,7 @@ from labelkit.findings import Location
 
 Severity = Literal["error", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+Fixes = Literal["none", "safe", "unsafe", "both"]
 
 FAMILIES: dict[str, str] = {
     "STR": "structure: files that are not what they should be",
@@ -68,7 +69,8 @@ class Rule:
     """A rule: its code, and a check that yields faults.
 
     over: the type that it looks at. options: its keyword parameters with their defaults. supersedes: codes
-    whose findings say, value by value, what one finding of this rule says of the whole data set.
+    whose findings say, value by value, what one finding of this rule says of the whole data set. fixes: of
+    which kind are those that its faults can have.
     """
 
     code: str
@@ -77,6 +79,17 @@ class Rule:
     over: type
     options: Mapping[str, Any] = field(default_factory=dict)
     supersedes: Collection[str] = ()
+    fixes: Fixes = "none"
+
+    def faults(self, item: object, options: Mapping[str, Any]) -> Faults:
+        """What it finds. Raises UsageError where a fault has a fix of a kind that is not declared."""
+        for fault in self.check(item, **options):
+            kind = "none" if fault.fix is None else "safe" if fault.fix.is_safe else "unsafe"
+            if kind not in ("none", self.fixes) and self.fixes != "both":
+                raise UsageError(
+                    f"rule {self.code}", f"gives a fix that is {kind}", f"@rule(…, fixes={kind!r})"
+                )
+            yield fault
 
     @property
     def name(self) -> str:
@@ -98,12 +111,12 @@ _CheckT = TypeVar("_CheckT", bound=Check)
 
 
 def rule(
-    code: str, severity: Severity = "error", *, supersedes: Collection[str] = ()
+    code: str, severity: Severity = "error", *, supersedes: Collection[str] = (), fixes: Fixes = "none"
 ) -> Callable[[_CheckT], _CheckT]:
     """Mark a function as the check of a rule; where it finds something, ``supersedes`` find nothing."""
 
     def mark(check: _CheckT) -> _CheckT:
-        check.rule = (code, severity, supersedes)  # type: ignore[attr-defined]
+        check.rule = (code, severity, supersedes, fixes)  # type: ignore[attr-defined]
         return check
 
     return mark
@@ -144,11 +157,11 @@ def _collect(module: ModuleType, found: dict[str, Rule]) -> None:
 
 def rule_of(check: Check) -> Rule:
     """The rule that a marked function is."""
-    code, severity, supersedes = check.rule  # type: ignore[attr-defined]
+    code, severity, supersedes, fixes = check.rule  # type: ignore[attr-defined]
     first, *rest = inspect.signature(check).parameters.values()
     over = get_type_hints(check)[first.name]
     options = {item.name: item.default for item in rest}
-    return Rule(code, severity, check, over, options, supersedes)
+    return Rule(code, severity, check, over, options, supersedes, fixes)
 
 
 def selected(
@@ -161,7 +174,8 @@ def selected(
     wanted, unwanted = matching(place[0], select), matching(place[1], ignore)
     chosen = (wanted if select else set(rules())) - unwanted
     if not chosen:
-        found = f"no rule is left of {len(wanted)} selected and {len(unwanted)} ignored"
+        of = f"{len(wanted)} selected" if select else f"{len(rules())}"
+        found = f"no rule is left of {of} and {len(unwanted)} ignored"
         raise UsageError(" and ".join(place), found, "at least one rule")
     return {code: item for code, item in rules().items() if code in chosen}
 

@@ -64,7 +64,7 @@ def absurd_coordinate(table: Table) -> Faults:
         yield Fault(row, f"box {show(table, row)}; expected coordinates of less than {ABSURD:,.0f} pixels")
 
 
-@rule("GEO102")
+@rule("GEO102", fixes="unsafe")
 def empty_box(table: Table) -> Faults:
     """A box has no area, or a negative width or height.
 
@@ -86,7 +86,7 @@ def _drawn_again(table: Table, row: int) -> Fix:
     return Fix("remove the object", Remove(), is_safe=False)
 
 
-@rule("GEO103")
+@rule("GEO103", fixes="unsafe")
 def box_outside_image(table: Table) -> Faults:
     """A box lies wholly outside its image.
 
@@ -99,7 +99,7 @@ def box_outside_image(table: Table) -> Faults:
         yield Fault(row, text, fix=Fix("remove the object", Remove(), is_safe=False))
 
 
-@rule("GEO118", "warning")
+@rule("GEO118", "warning", fixes="unsafe")
 def box_partly_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
     """A box leaves its image by more than a rounding error.
 
@@ -114,7 +114,7 @@ def box_partly_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
         yield Fault(row, text, fix=_clipped(table, row, is_safe=False))
 
 
-@rule("GEO120", "info")
+@rule("GEO120", "info", fixes="safe")
 def box_rounding(table: Table, *, tolerance: float = 1.0) -> Faults:
     """A box leaves its image by no more than a rounding error.
 

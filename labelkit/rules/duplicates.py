@@ -21,7 +21,7 @@ _REMOVE_COPY = Fix("remove the copy", Remove(), is_safe=True)
 _REMOVE_SECOND = Fix("remove the second of the two", Remove(), is_safe=False)
 
 
-@rule("GEO115", "warning")
+@rule("GEO115", "warning", fixes="safe")
 def exact_duplicate(table: Table) -> Faults:
     """Two objects of an image are the same in class, box and mask.
 
@@ -33,7 +33,7 @@ def exact_duplicate(table: Table) -> Faults:
         yield Fault(row, "the same class, box and mask as", other=first, fix=_REMOVE_COPY)
 
 
-@rule("GEO116", "warning")
+@rule("GEO116", "warning", fixes="unsafe")
 def near_duplicate(table: Table, *, limit: float = 0.9) -> Faults:
     """Two objects of an image and a class are nearly at one place, but not the same number by number.
 

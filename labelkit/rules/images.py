@@ -112,7 +112,7 @@ def size_mismatch(file: ImageFile) -> Faults:
         yield Fault(file.at, text)
 
 
-@rule("CNV107", "warning")
+@rule("CNV107", "warning", fixes="unsafe")
 def size_swapped_by_orientation(file: ImageFile) -> Faults:
     """Width and height are those of the image as it is shown, not as it is stored: EXIF turns it.
 

@@ -55,7 +55,7 @@ def _is_other_mode(file: MapFile, mode: str) -> bool:
     return bool(mode and file.modes) and mode not in (*file.modes, *other)
 
 
-@rule("MSK129", "info")
+@rule("MSK129", "info", fixes="safe")
 def map_without_palette(file: MapFile) -> Faults:
     """A label map has the right values and no palette.
 
@@ -72,7 +72,7 @@ def map_without_palette(file: MapFile) -> Faults:
     yield Fault(file.at, f"mode {mode}, which has no palette; expected P", fix=fix)
 
 
-@rule("MSK110", "warning")
+@rule("MSK110", "warning", fixes="safe")
 def rgb_palette(file: MapFile) -> Faults:
     """A label map has the colours of classes as its pixels, where their indices are expected.
 
@@ -128,7 +128,7 @@ def value_outside_table(file: MapFile) -> Faults:
     yield Fault(file.at, f"values {shown}, first at x={x}, y={y}; expected {_ranges(file.values)}")
 
 
-@rule("MSK120", "warning")
+@rule("MSK120", "warning", fixes="safe")
 def palette_not_official(file: MapFile) -> Faults:
     """The palette of a label map has other colours than its classes.
 

@@ -91,7 +91,7 @@ def _unreadable_cells(table: Table) -> dict[int, str]:
     return wrong
 
 
-@rule("MSK105", "warning")
+@rule("MSK105", "warning", fixes="unsafe")
 def empty_mask(masks: Table | StuffImage) -> Faults:
     """A mask covers no pixel.
 
@@ -131,7 +131,7 @@ def whole_masks(table: Table) -> list[int]:
     return [row for row in rows if (runs := table.pixels(row)) is not None and not runs[0::2].any()]
 
 
-@rule("MSK107", "info")
+@rule("MSK107", "info", fixes="unsafe")
 def specks(table: Table, *, smallest: float = 4, times: float = 100) -> Faults:
     """A mask has a few pixels apart from the rest.
 

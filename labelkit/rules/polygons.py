@@ -16,7 +16,7 @@ from labelkit.shapes import ABSURD
 from labelkit.table import Table, rows_where
 
 
-@rule("GEO104")
+@rule("GEO104", fixes="unsafe")
 def ring_too_short(table: Table) -> Faults:
     """A polygon has fewer than three points.
 
@@ -45,7 +45,7 @@ def odd_count(table: Table) -> Faults:
         yield Fault(int(shapes.row[ring]), text)
 
 
-@rule("GEO106")
+@rule("GEO106", fixes="unsafe")
 def four_number_polygon(table: Table) -> Faults:
     """A polygon has exactly four numbers.
 
@@ -81,7 +81,7 @@ def self_intersection(table: Table, *, smallest: float = 4.0, share: float = 0.0
             yield Fault(int(shapes.row[ring]), text)
 
 
-@rule("GEO108")
+@rule("GEO108", fixes="unsafe")
 def zero_area_ring(table: Table) -> Faults:
     """A polygon encloses nothing: its points are on a line, or come back the way they went.
 
@@ -104,7 +104,7 @@ def _is_seen(table: Table, row: int) -> bool:
     return runs is not None and rle.area(runs) > 0
 
 
-@rule("GEO109", "info")
+@rule("GEO109", "info", fixes="safe")
 def repeated_points(table: Table) -> Faults:
     """A polygon has the same point twice in a row.
 
@@ -129,7 +129,7 @@ def repeated_points(table: Table) -> Faults:
         yield Fault(row, text, fix=_without_repeats(table, row))
 
 
-@rule("GEO110", "warning")
+@rule("GEO110", "warning", fixes="safe")
 def hole_outside(table: Table, *, share: float = 0.01) -> Faults:
     """A hole of a polygon lies outside of the exterior that it is a hole of.
 
@@ -158,7 +158,7 @@ def hole_outside(table: Table, *, share: float = 0.01) -> Faults:
             yield Fault(int(shapes.row[ring]), f"{text}; expected holes inside", fix=fix)
 
 
-@rule("GEO119", "warning")
+@rule("GEO119", "warning", fixes="unsafe")
 def polygon_outside(table: Table, *, tolerance: float = 1.0) -> Faults:
     """A polygon leaves its image by more than a rounding error.
 

@@ -35,7 +35,7 @@ def duplicate_image_id(document: CocoDocument) -> Faults:
             first.setdefault(entry.id, entry.ordinal)
 
 
-@rule("REF102")
+@rule("REF102", fixes="unsafe")
 def duplicate_annotation_id(document: CocoDocument) -> Faults:
     """Two annotations have one id.
 
@@ -65,7 +65,7 @@ def duplicate_category_id(document: CocoDocument) -> Faults:
             first.setdefault(entry.id, entry.name)
 
 
-@rule("REF104")
+@rule("REF104", fixes="unsafe")
 def unknown_image(document: CocoDocument) -> Faults:
     """An annotation belongs to an image that is not listed.
 
@@ -78,7 +78,7 @@ def unknown_image(document: CocoDocument) -> Faults:
         yield Fault(document.at(ordinal, "image_id"), text, fix=removed(document, ordinal))
 
 
-@rule("REF105")
+@rule("REF105", fixes="unsafe")
 def unknown_category(document: RawDocument) -> Faults:
     """An annotation is of a category that is not listed.
 
@@ -173,7 +173,7 @@ _WAYS: tuple[tuple[str, Callable[[str], str]], ...] = (
 )
 
 
-@rule("REF111", "warning")
+@rule("REF111", "warning", fixes="unsafe")
 def annotation_id_zero(document: CocoDocument) -> Faults:
     """An annotation has the id 0.
 

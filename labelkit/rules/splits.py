@@ -53,8 +53,9 @@ def class_missing_from_split(survey: Survey) -> Faults:
     for split, classes in seen.items():
         missing = sorted(everything - classes)
         if missing and classes:  # a split without any label is a test set
+            many = "1 class" if len(missing) == 1 else f"{len(missing)} classes"
             where = Location(survey.root.name, element=f"split {split}")
-            yield Fault(where, f"{len(missing)} classes without an object: {few(missing, 5)}")
+            yield Fault(where, f"{many} without an object: {few(missing, 5)}")
 
 
 def _classes_in(survey: Survey, split: str) -> set[str]:

@@ -24,7 +24,7 @@ from labelkit.table import Table, rows_where
 _BOX_SLACK = 1.0  # pixels by which a box may leave its image before that is what is wrong with it
 
 
-@rule("GEO111", "warning")
+@rule("GEO111", "warning", fixes="unsafe")
 def box_misses_mask(table: Table, *, tolerance: float = 2.0) -> Faults:
     """A mask leaves the box that is stated beside it.
 
@@ -41,7 +41,7 @@ def box_misses_mask(table: Table, *, tolerance: float = 2.0) -> Faults:
             yield Fault(row, f"{text}; expected {bracketed(extent)}", fix=_redrawn(extent))
 
 
-@rule("GEO121", "info")
+@rule("GEO121", "info", fixes="unsafe")
 def box_larger_than_mask(table: Table, *, slack: float = 8.0) -> Faults:
     """A box is larger than the mask beside it.
 
@@ -109,7 +109,7 @@ def _redrawn(extent: Floats) -> Fix:
     return Fix("draw the box around the mask", Put("box", box), is_safe=False)
 
 
-@rule("GEO112", "warning")
+@rule("GEO112", "warning", fixes="safe")
 def area_differs(table: Table, *, tolerance: float = 0.05, crowds: float = 0.2) -> Faults:
     """The stated area is not that of the shape.
 
@@ -196,7 +196,7 @@ def _recomputed(table: Table, row: int) -> Fix | None:
     return Fix("compute the area again", Put("area", area), is_safe=True)
 
 
-@rule("GEO113")
+@rule("GEO113", fixes="safe")
 def negative_area(table: Table) -> Faults:
     """The stated area is negative.
 

@@ -84,7 +84,7 @@ def missing_key(document: RawDocument) -> Faults:
     yield from _told(document, "missing")
 
 
-@rule("STR105")
+@rule("STR105", fixes="both")
 def wrong_type(document: RawDocument) -> Faults:
     """A value has a type that the format does not know for it.
 
@@ -117,7 +117,7 @@ def dtd_or_entities(error: LabelkitError) -> Faults:
     yield from coded(error, "STR107")
 
 
-@rule("STR109", "warning")
+@rule("STR109", "warning", fixes="safe")
 def byte_order_mark(document: RawDocument) -> Faults:
     """A JSON file starts with a byte order mark.
 
@@ -163,7 +163,7 @@ def not_utf8(error: LabelkitError) -> Faults:
     yield from coded(error, "STR111")
 
 
-@rule("STR112", "warning")
+@rule("STR112", "warning", fixes="both")
 def missing_evaluation_key(document: RawDocument) -> Faults:
     """A key is missing that reading does without, and evaluation or common tools do not.
 
@@ -175,7 +175,7 @@ def missing_evaluation_key(document: RawDocument) -> Faults:
     yield from _told(document, "missing for evaluation")
 
 
-@rule("STR113", "warning")
+@rule("STR113", "warning", fixes="both")
 def voc_flag(annotation: VocAnnotation) -> Faults:
     """A flag of an object is neither 0 nor 1.
 

@@ -10,7 +10,7 @@ import numpy as np
 from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Location
-from labelkit.formats import Parcel, Part
+from labelkit.formats import Parcel, Part, total_of
 from labelkit.formats._files import relative
 from labelkit.formats.cityscapes.edits import object_edits
 from labelkit.formats.cityscapes.frame import Truth
@@ -42,6 +42,7 @@ def inspect(
     except FormatError as error:
         yield error
         return
+    yield from total_of(parts)
     yield reader.header
     for part in parts:
         yield Parcel(_part_items, (reader, part, path))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
-from labelkit.formats import Parcel
+from labelkit.formats import Parcel, Total
 from labelkit.formats._files import OutsideLinkError, map_bytes, relative, safe_path
 from labelkit.formats.coco.catalogue import Source, check_truth
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
@@ -67,6 +67,7 @@ def inspect(
     if len({document.split for document in documents}) > 1:
         for document in documents:
             document.prefix = document.split
+    yield _total(documents)
     names = dict.fromkeys(entry.name for each in documents for entry in each.categories if entry.name)
     yield Header(categories=tuple(Category(name=name) for name in names))
     places = Places(path, images_dir, gt, [document.index.path for document in documents])
@@ -74,8 +75,11 @@ def inspect(
     broken: set[str] = set()  # images of which a layer of stuff cannot be decoded, as rules tell
     for document in documents:
         yield document
-        yield from tables(document)
-        yield from _image_files(document, places, root, seen)
+        start = 0
+        for table in tables(document):
+            yield table
+            yield from _image_files(document, start, start + _PER_TABLE, places, root, seen)
+            start += _PER_TABLE
         if document.role == "panoptic":
             yield from _panoptic(document, places, root, told)
         elif document.role == "stuff":
@@ -96,6 +100,15 @@ def inspect(
                 item = _prefixed(item) if has_prefixes else item
                 item = _sound(item) if item.image.path in broken else item
             yield item
+
+
+def _total(documents: Sequence[CocoDocument]) -> Total:
+    """The images of all documents; a list of results has those of the document that it was predicted for."""
+    truths = [document.truth for document in documents if document.truth]
+    entries = sum(len(each.images) for each in truths)
+    if len(truths) < 2:
+        return Total(entries, entries)
+    return Total(len({each.path_of(entry) for each in truths for entry in each.images}), entries)
 
 
 def tables(document: CocoDocument) -> Iterator[Table]:
@@ -212,10 +225,10 @@ def _image_rows(document: CocoDocument) -> list[ImageRow]:
 
 
 def _image_files(
-    document: CocoDocument, places: Places, root: Path, seen: set[str]
+    document: CocoDocument, start: int, stop: int, places: Places, root: Path, seen: set[str]
 ) -> Iterator[ImageFile | RecordError]:
-    """The image files that a document names and nobody named before."""
-    for entry in document.images:
+    """The image files that some entries of a document name and nobody named before."""
+    for entry in document.images[start:stop]:
         path = document.path_of(entry)
         if path is None or path in seen:
             continue

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Finding
-from labelkit.formats import Parcel, Part, _files
+from labelkit.formats import Parcel, Part, _files, total_of
 from labelkit.formats._inspect import image_file_of, of_image
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
@@ -41,10 +41,12 @@ def inspect(
     except FormatError as error:
         yield error
         return
+    parts = reader.parts()
+    yield from total_of(parts)
     yield from reader.facts.broken
     yield reader.header
     yield Parcel(_whole, (reader,))
-    for part in reader.parts():
+    for part in parts:
         yield Parcel(_part, (reader, part))
 
 
