@@ -49,11 +49,16 @@ def main(arguments: Sequence[str]) -> None:
         import fuzz_breaks as breaks
         import fuzz_sets as sets
         import fuzz_survival  # noqa: F401  (with all of labelkit)
+        from fuzz_images import change_image
 
+    def change_document(random: Random, data: bytes) -> bytes:
+        return random.choice([breaks.change_json, breaks.change_usual])(random, data)
+
+    # A fixed place, for libFuzzer ends without tidying up; so a target runs once at a time.
+    scratch = Path(tempfile.gettempdir()) / f"labelkit-fuzz-{''.join(arguments[1:2])}"
     warnings.simplefilter("error")  # one on stderr would be no less of a defect
-    scratch = Path(tempfile.mkdtemp(prefix="labelkit-fuzz-"))
     made = {
-        "coco": lambda: _of_files(scratch, breaks.change_json, [
+        "coco": lambda: _of_files(scratch, change_document, [
             (_alone("instances", sets.instances()), "annotations/instances_val.json"),
             (_alone("person_keypoints", sets.keypoints()), "annotations/person_keypoints_val.json"),
             (_alone("stuff", sets.stuff()), "annotations/stuff_val.json"),
@@ -67,11 +72,11 @@ def main(arguments: Sequence[str]) -> None:
             (sets.voc, "ImageSets/Main/person_train.txt"),
             (sets.voc, "labelmap.txt"),
         ]),
-        "cityscapes": lambda: _of_files(scratch, breaks.change_json, [
+        "cityscapes": lambda: _of_files(scratch, change_document, [
             (sets.cityscapes_set, _frame("polygons.json")),
         ]),
         "jsonl": lambda: _of_files(scratch, breaks.change_lines, [(sets.jsonl_set, "records.jsonl")]),
-        "png": lambda: _of_files(scratch, breaks.change_image, [
+        "png": lambda: _of_files(scratch, change_image, [
             (sets.voc, "SegmentationClass/2007_000027.png"),
             (sets.voc, "SegmentationObject/2007_000027.png"),
             (sets.cityscapes_set, _frame("labelIds.png")),
@@ -84,6 +89,8 @@ def main(arguments: Sequence[str]) -> None:
     }  # fmt: skip
     if len(arguments) < 2 or arguments[1] not in made:
         sys.exit(f"usage: {arguments[0]} {'|'.join(made)} [options of libFuzzer]")
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
     target = made[arguments[1]]()
     corpus = scratch / "corpus"
     corpus.mkdir()

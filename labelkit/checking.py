@@ -82,7 +82,7 @@ class Checks:
         where, message, fix = fault.where, fault.message, fault.fix if nth < self.fixes else None
         if isinstance(where, int):
             assert isinstance(item, Table)  # only rules over tables speak of rows
-            fix = fix and _settled(fix, item, where)
+            fix = fix and _settled(fix, item, where, fault.other)
             is_drawn = nth < self.outlines
             other = None if fault.other is None else _at(item, fault.other, is_drawn=is_drawn)
             where = replace(_at(item, where, is_drawn=is_drawn), other=other)
@@ -100,12 +100,18 @@ def _rules_over(codes: tuple[str, ...], kind: type) -> tuple[Rule, ...]:
     return tuple(rules()[code] for code in codes if issubclass(kind, rules()[code].over))
 
 
-def _settled(fix: Fix, table: Table, row: int) -> Fix | None:
-    """A fix of an object as edits of its file, which say more than a row does; None where there are none."""
-    if not isinstance(fix.change, Put | Remove):
+def _settled(fix: Fix, table: Table, row: int, other: int | None) -> Fix | None:
+    """A fix of an object as edits of its file, which say more than a row does; None where there are none.
+
+    To take out the copy of another is not safe where it says what the other does not: a score, an attribute.
+    """
+    change, is_safe = fix.change, fix.is_safe
+    if not isinstance(change, Put | Remove):
         return fix
-    edits = tuple(table.edits(row, fix.change))
-    return fix._replace(change=known(*edits)) if edits else None
+    if is_safe and isinstance(change, Remove) and other is not None:
+        is_safe = table.says(row) == table.says(other)
+    edits = tuple(table.edits(row, change))
+    return Fix(fix.summary, known(*edits), is_safe) if edits else None
 
 
 @dataclass

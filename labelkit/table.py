@@ -73,6 +73,11 @@ def no_edits(row: int, change: Change) -> Iterable[Edit]:
     return ()
 
 
+def unlike_others(row: int) -> object:
+    """What an object says where nobody knows all of it: nothing that another says too."""
+    return row
+
+
 def no_pixels(row: int) -> Counts:
     """The pixels of a table whose masks were not kept."""
     raise ValueError("only the columns were kept")
@@ -92,7 +97,8 @@ class Table:
     score: (N,) of predictions, NaN where none is stated; None where none is at all.
     extent: (N, 4) x, y, w, h of the outlines of some objects, NaN elsewhere; only where masks were left out.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
-    where the format cannot say it. All but these two pickle.
+    where the format cannot say it. says: all that a row's object says but its id, equal where one is a copy
+    of another. All but these three pickle.
     """
 
     images: Sequence[ImageRow]
@@ -105,6 +111,7 @@ class Table:
     runs: Callable[[int], Counts]
     locate: Callable[[int], Location]
     edits: Callable[[int, Change], Iterable[Edit]] = no_edits
+    says: Callable[[int], object] = unlike_others
     extent: Floats | None = None
     score: Floats | None = None
     outlines: Sequence[Mask | None] = ()
@@ -175,6 +182,7 @@ class Table:
             painted=no_pixels,
             locate=_nowhere,
             edits=no_edits,
+            says=unlike_others,
             extent=extent,
         )
 
@@ -185,7 +193,7 @@ class Table:
 
     def packed(self) -> Table:
         """The table for another process, which does not ask where its rows stand."""
-        return replace(self, locate=_nowhere, edits=no_edits)
+        return replace(self, locate=_nowhere, edits=no_edits, says=unlike_others)
 
     def _some_extents(self) -> Floats:
         """The extents of a sample of the outlines, the same whatever rules are selected, and soon made."""
@@ -239,6 +247,7 @@ def table_of(
         runs=runs,
         locate=lambda row: locate(records[rows[row][0]], rows[row][1]),
         edits=changed if edits is not None else no_edits,
+        says=lambda row: items[row].model_copy(update={"uid": None}),
     )
 
 

@@ -115,6 +115,26 @@ def test_images_of_which_only_one_side_is_known_have_no_aspect(tmp_path: Path) -
     assert survives(Made(coco(tmp_path, change).source / "annotations" / "instances_val.json"))
 
 
+@pytest.mark.parametrize("kind", ["coco", "jsonl"])
+@pytest.mark.parametrize("more", [{}, {"score": 0.5}, {"attributes": {"age": 4}}, {"difficult": True}])
+def test_a_copy_that_says_more_is_not_safely_removed(kind: str, more: Said, tmp_path: Path) -> None:
+    """Of a detector's results two can have one box; which score is right, nobody knows."""
+    made = SETS[kind](tmp_path)
+    if kind == "coco":
+        said = instances()
+        said["annotations"].append({**said["annotations"][3], "id": 9, **more})
+        (tmp_path / "annotations" / "instances_val.json").write_text(json.dumps(said), "utf-8")
+    else:
+        file = tmp_path / "records.jsonl"
+        head, first, second = map(json.loads, file.read_text().splitlines())
+        first["objects"].append({**first["objects"][1], "uid": "9", **more})
+        file.write_text("".join(json.dumps(each) + "\n" for each in (head, first, second)), "utf-8")
+    done = validated(made)
+    (copy,) = [place for place, each in enumerate(done.findings) if each.code == "GEO115"]
+    assert done.fixes[copy].is_safe is not bool(more)
+    assert survives(made)
+
+
 # --- what may not be read ----------------------------------------------------------------------------------
 
 _NOBODY = 65534

@@ -26,7 +26,7 @@ def exact_duplicate(table: Table) -> Faults:
     """Two objects of an image are the same in class, box and mask.
 
     Why: one object counts twice; evaluation expects two detections where there can be one.
-    Fix: remove one.
+    Fix: remove one; that is safe where the copy says no more than the other but its id.
     Example: an annotation that was pasted twice under different ids
     """
     for row, first in copies(table).items():

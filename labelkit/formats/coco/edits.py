@@ -32,6 +32,12 @@ def change_edits(document: CocoDocument, ordinal: int, change: Change) -> Iterab
         yield put(document, raw, _KEYS[change.field], text)
 
 
+def said_of(document: CocoDocument, ordinal: int) -> dict[str, bytes]:
+    """All that an annotation says but its id, as native text."""
+    keys = _raws_decoder.decode(document.index.annotations[ordinal])
+    return {key: bytes(raw) for key, raw in keys.items() if key != "id"}
+
+
 def put(document: CocoDocument, entry: msgspec.Raw, key: str, text: bytes) -> Edit:
     """The edit that gives an entry another value for a key, or one more key."""
     index, said = document.index, value_of(entry, key)

@@ -20,7 +20,7 @@ from labelkit.formats._files import OutsideLinkError, map_bytes, relative, safe_
 from labelkit.formats.coco.catalogue import Source, check_truth
 from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
 from labelkit.formats.coco.documents import json_files
-from labelkit.formats.coco.edits import change_edits
+from labelkit.formats.coco.edits import change_edits, said_of
 from labelkit.formats.coco.index import Index
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.places import Places, root_of
@@ -145,6 +145,7 @@ def tables(document: CocoDocument) -> Iterator[Table]:
             runs=_Runs(part, image, masks),
             locate=_locate_in(document, chosen),
             edits=_edits_in(document, chosen),
+            says=_says_in(document, chosen),
         )
 
 
@@ -212,6 +213,10 @@ def _locate_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[
 
 def _edits_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int, Change], Iterable[Edit]]:
     return lambda row, change: change_edits(document, int(ordinals[row]), change)
+
+
+def _says_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int], object]:
+    return lambda row: said_of(document, int(ordinals[row]))
 
 
 def _image_rows(document: CocoDocument) -> list[ImageRow]:
