@@ -196,11 +196,14 @@ def test_pages_say_what_is_silent_beside_a_rule() -> None:
 @pytest.mark.parametrize(
     ("seeds", "said"),
     [
-        ([("GEO112", "safe")], "--fix mends some of these; --diff shows how"),
-        ([("GEO111", "unsafe")], "--fix --unsafe-fixes mends some of these; --diff shows how"),
+        ([("GEO112", "safe")], "--fix mends some of these; --diff instead of --fix shows how"),
+        (
+            [("GEO111", "unsafe")],
+            "--fix --unsafe-fixes mends some of these; --diff instead of --fix shows how",
+        ),
         (
             [("GEO112", "safe"), ("GEO118", "unsafe")],
-            "--fix mends some of these, --fix --unsafe-fixes more; --diff shows how",
+            "--fix mends some of these, --fix --unsafe-fixes more; --diff instead of --fix shows how",
         ),
         ([], ""),
     ],

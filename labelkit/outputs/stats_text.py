@@ -21,7 +21,10 @@ _NO_SPLIT = "(no split)"
 def write(statistics: Statistics, stream: TextIO) -> None:
     """All tables that have something to say."""
     console = Console(file=stream, width=None if stream.isatty() else _PIPE_WIDTH, highlight=False)
-    stream.write(f"{summary(statistics)}\n")
+    lines = (
+        Text(summary(statistics)).wrap(console, console.width) if stream.isatty() else [summary(statistics)]
+    )
+    stream.write("".join(f"{str(line).rstrip()}\n" for line in lines))
     for title, columns in _tables(statistics):
         table, is_cut = _fitted(columns, console)
         with console.capture() as capture:

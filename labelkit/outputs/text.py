@@ -88,7 +88,7 @@ def hint(validation: Validation) -> str:
         frozenset([False]): "--fix --unsafe-fixes mends some of these",
         frozenset([True, False]): "--fix mends some of these, --fix --unsafe-fixes more",
     }
-    return f"{said[frozenset(kinds)]}; --diff shows how" if kinds else ""
+    return f"{said[frozenset(kinds)]}; --diff instead of --fix shows how" if kinds else ""
 
 
 def _more(count: int) -> str:
