@@ -21,6 +21,7 @@ from labelkit.checking import (
     check_files,
     check_parcel,
     check_table,
+    once,
     place_of,
     take,
     without_followers,
@@ -218,7 +219,7 @@ class _Run:
         self.result.survey = survey
         self.result.objects = self.outcome.objects
         self.outcome.found += self.checks.found(survey)
-        for code, fault in without_followers(self.outcome.found):
+        for code, fault in without_followers(once(self.outcome.found)):
             self._add_finding(code, fault)
 
     def _send_files(self) -> None:
