@@ -6,7 +6,7 @@ A format's parcel is opened, checked and surveyed where it is; a table and image
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -161,6 +161,14 @@ def _checked(checks: Checks, file: ImageFile) -> tuple[list[Found], FileFacts]:
     if not checks.open_images:
         return [], FileFacts(file.name, path=file.path)
     return checks.located(checks.found(file), file), file_facts(file)
+
+
+def once(found: Iterable[Found]) -> list[Found]:
+    """Less what is told again, word for word: an image of which two records speak is looked at for each."""
+    first: dict[Hashable, Found] = {}
+    for each in found:
+        first.setdefault((each.code, each.fault.where, each.fault.message), each)
+    return list(first.values())
 
 
 def without_followers(found: Iterable[Found]) -> list[Found]:

@@ -21,6 +21,7 @@ from labelkit.checking import (
     Outcome,
     check_files,
     check_parcel,
+    once,
     take,
     without_followers,
 )
@@ -231,7 +232,7 @@ class _Run:
         self.result.objects = len(survey.table)
         self.outcome.found += self.checks.found(survey)
         whole = named.name if root.is_dir() else None
-        for code, fault in without_followers(self.outcome.found):
+        for code, fault in without_followers(once(self.outcome.found)):
             self._add_finding(code, fault, whole)
 
     def _send_files(self) -> None:

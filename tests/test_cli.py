@@ -185,12 +185,12 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert done.stderr == ""
 
 
-def plug_in(root: Path, text: str) -> dict[str, str]:
-    """An environment in which another package offers a format."""
+def plug_in(root: Path, text: str, entry: str = "[labelkit.formats]\nmine = mine:FORMAT") -> dict[str, str]:
+    """An environment in which another package offers something: a format, if not said otherwise."""
     info = root / "mine-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[labelkit.formats]\nmine = mine:FORMAT\n")
+    (info / "entry_points.txt").write_text(f"{entry}\n")
     (root / "mine.py").write_text(text)
     return {**os.environ, "PYTHONPATH": str(root)}
 

@@ -115,6 +115,16 @@ def test_images_of_which_only_one_side_is_known_have_no_aspect(tmp_path: Path) -
     assert survives(Made(coco(tmp_path, change).source / "annotations" / "instances_val.json"))
 
 
+def test_an_image_that_two_records_describe_is_told_once(tmp_path: Path) -> None:
+    made = SETS["jsonl"](tmp_path)
+    file = tmp_path / "records.jsonl"
+    *lines, last = file.read_text().replace('"width": 60', '"width": 59').splitlines(keepends=True)
+    file.write_text("".join([*lines, last, last]))
+    found = [each for each in validated(made).findings if each.code == "IMG104"]
+    assert [each.at and each.at.image for each in found] == ["a.jpg", "b.jpg"]
+    assert survives(made)
+
+
 @pytest.mark.parametrize("kind", ["coco", "jsonl"])
 @pytest.mark.parametrize("more", [{}, {"score": 0.5}, {"attributes": {"age": 4}}, {"difficult": True}])
 def test_a_copy_that_says_more_is_not_safely_removed(kind: str, more: Said, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
-from test_cli import labelkit
+from test_cli import labelkit, plug_in
 from test_rules_coco import clean, written
 
 from labelkit.cli.progress import described
@@ -447,3 +447,41 @@ def test_images_are_done_when_their_files_are(tmp_path: Path, monkeypatch: pytes
     steps = list(dict.fromkeys(told))
     assert steps[:4] == [0, 2, 4, 6]
     assert steps[-1] == 8
+
+
+# --- rules of others ---------------------------------------------------------------------------------------
+
+MINE = '''
+from labelkit.rules import Fault, rule
+from labelkit.table import Table
+
+@rule("{code}", "warning")
+def too_many(table: Table, *, most: int = 2):
+    """An image has more objects than I like.
+
+    Why: I say so.
+    Fix: leave some out.
+    Example: three cats
+    Option: most, the number of objects.
+    """
+    for rows in table.groups():
+        if len(rows) > most:
+            yield Fault(int(rows[-1]), f"{{len(rows)}} objects; expected {{most}} at most")
+'''
+RULES = "[labelkit.rules]\nmine = mine"
+
+
+def test_another_package_can_bring_rules(tmp_path: Path) -> None:
+    environment = plug_in(tmp_path, MINE.format(code="MIN101"), RULES)
+    path = written(tmp_path, clean())
+    assert "too-many" in labelkit("rules", "MIN101", env=environment).stdout
+    done = labelkit("validate", path, "--select", "MIN", "--option", "MIN101.most=1", env=environment)
+    assert "MIN101 too-many (warning): 1\n  instances_val.json:annotations[1], id 2" in done.stdout
+    assert "2 objects; expected 1 at most" in done.stdout
+    assert labelkit("validate", path, "--select", "MIN", env=environment).stdout.startswith("no findings")
+
+
+def test_a_rule_of_another_package_cannot_take_a_code_that_there_is(tmp_path: Path) -> None:
+    done = labelkit("rules", env=plug_in(tmp_path, MINE.format(code="GEO102"), RULES))
+    assert done.returncode == 2
+    assert "rule GEO102: of mine, and of labelkit.rules.boxes" in done.stderr
