@@ -409,7 +409,7 @@ def test_a_group_must_not_be_in_two_splits(tmp_path: Path) -> None:
 
 def test_a_class_that_only_one_split_has_is_told(tmp_path: Path) -> None:
     (finding,) = validate(splits(tmp_path, "b.jpg"), select=["SPL104"]).findings
-    assert finding.message == "1 classes without an object: cat"
+    assert finding.message == "1 class without an object: cat"
     assert finding.at is not None
     assert finding.at.element == "split val"
 
