@@ -31,11 +31,8 @@ from labelkit.pixels import mask_runs
 from labelkit.statistics import statistics
 from labelkit.validation import Validation, validate
 
-_UNREADABLE = {
-    f"{family}{number}"
-    for family, numbers in (("STR", (101, 102, 103, 104, 106, 107, 110, 111)), ("IMG", (101, 102)))
-    for number in numbers
-}
+# A file that cannot be read; less than that (STR110) may only be seen once something else is mended.
+_UNREADABLE = {"STR101", "STR102", "STR103", "STR107", "STR111", "IMG101", "IMG102"}
 
 
 def survives(made: Made, *, is_written: bool = True, mendings: Sequence[bool] = (False, True)) -> bool:
@@ -81,7 +78,7 @@ def write_all(done: Validation) -> None:
     written = {name: text_of(done, output(*where)) for name, where in OUTPUTS.items()}
     for name in ("json", "sarif"):
         json.loads(written[name], parse_constant=_no_constant)
-    lines = written["jsonl"].splitlines()
+    lines = written["jsonl"].split("\n")[:-1]  # no other character ends a line of JSON Lines
     assert len([json.loads(line, parse_constant=_no_constant) for line in lines]) == len(done.findings)
     ElementTree.fromstring(written["junit"])
     HTMLParser().feed(written["html"])
