@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from test_cli import labelkit
+from test_cli import SAMPLE, labelkit
 from test_mending import CHAIR, put
 from test_rule_pages import own
-from test_rules_coco import SAMPLE, clean, written
+from test_rules_coco import clean, written
 from test_rules_voc import A, text
 from test_rules_voc_maps import CLASS_A, PERSON, converted, palette
 from voc_files import voc_set

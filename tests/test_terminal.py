@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import pytest
-from test_rules_coco import SAMPLE
+from test_cli import SAMPLE
 
 from labelkit.rules import rules
 
