@@ -16,6 +16,7 @@ from test_rules_coco import clean, written
 
 from labelkit.engine import engine
 from labelkit.errors import LabelkitError
+from labelkit.formats.coco.index import Index
 from labelkit.validation import Validation, validate
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
@@ -195,3 +196,21 @@ def test_a_stopped_run_ends_at_once_without_a_word_of_its_processes(tmp_path: Pa
     assert main.communicate(timeout=30) == ("stopped\n", "")
     pids = [int(file.name) for file in (tmp_path / "told").iterdir()]
     assert until(lambda: not any(map(is_running, pids)))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '[{"id": 1}]',
+        '[{"id": 1}, {"id": 22}, {"id": 333}]',
+        '[{"id": 1},  {"id": 22}, {"id": 333},{"id": 4}]',
+        '[{"id": 1}, 7, {"id": 333}]',
+        '\ufeff[{"id": 1},\n{"id": 22},\n{"id": 333}]',
+    ],
+)
+def test_annotations_are_known_by_their_bytes(text: str, tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(text, "utf-8")
+    index, data = Index(tmp_path / "a.json"), text.encode()
+    found = [data[start : start + length] for start, length in index.spans.tolist()]
+    assert found == [bytes(raw) for raw in index.annotations]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,24 @@ class Index:
     def offset(self, raw: msgspec.Raw) -> int:
         """The byte of the file at which a piece of it starts."""
         return self._in_file(self.start(raw))
+
+    @cached_property
+    def spans(self) -> Ordinals:
+        """(N, 2) the byte of the file at which each annotation starts, and its length.
+
+        Nearly all files have one gap between all annotations, so that lengths give the starts; each then is a
+        brace. Else each is asked for.
+        """
+        lengths = np.fromiter(map(len, self.annotations), dtype=np.int64, count=len(self.annotations))
+        if len(lengths) > 1:
+            first = self.start(self.annotations[0])
+            gap = self.start(self.annotations[1]) - first - int(lengths[0])
+            starts = first + np.cumsum(lengths + gap) - lengths - gap
+            inside = starts.min() >= 0 and starts.max() < len(self.data)
+            if inside and bool((np.frombuffer(self.data, dtype=np.uint8)[starts] == ord("{")).all()):
+                return np.column_stack([self._in_file(0) + starts, lengths])
+        starts = np.array([self.offset(raw) for raw in self.annotations], dtype=np.int64)
+        return np.column_stack([starts, lengths])
 
     def start(self, raw: msgspec.Raw) -> int:
         """Where a piece of the data starts in it."""

@@ -165,9 +165,9 @@ class _Masks(Sequence["Mask | None"]):
     def __reduce__(self) -> tuple[Any, ...]:
         """For another process: where in the file the masks are."""
         index, has_shape = self._document.index, self._document.columns.has_shape
-        raws = [index.annotations[ordinal] if has_shape[ordinal] else None for ordinal in self._ordinals]
-        spans = [(index.offset(raw), len(raw)) if raw is not None else (0, 0) for raw in raws]
-        return _MappedMasks, (index.path, np.array(spans, dtype=np.int64).reshape(-1, 2))
+        spans = index.spans[self._ordinals]
+        spans[~np.frombuffer(has_shape, dtype=np.bool_)[self._ordinals]] = 0
+        return _MappedMasks, (index.path, spans)
 
 
 class _MappedMasks(Sequence["Mask | None"]):
