@@ -107,3 +107,13 @@ def test_a_docstring_is_taken_apart() -> None:
     assert page.startswith("# XYZ101 far-apart\n\n**info** · ")
     assert '## Example\n\n```\n"a": [1, 2]\n```\n' in page
     assert "| `side` | not set | of the road |" in page
+
+
+def test_the_name_of_a_code_never_changes() -> None:
+    """People write names into configurations. A new rule is added to the file; no line of it is changed."""
+    file = Path(__file__).parent / "expected" / "rule_names.txt"
+    said = dict(line.split() for line in file.read_text("utf-8").splitlines())
+    if os.environ.get("LABELKIT_WRITE"):
+        said = {**{code: item.name for code, item in own().items()}, **said}
+        file.write_text("".join(f"{code} {name}\n" for code, name in sorted(said.items())), "utf-8")
+    assert {code: item.name for code, item in own().items()} == said, MEND

@@ -70,7 +70,7 @@ def unprintable_name(survey: Survey) -> Faults:
 
 
 @rule("CAT103", "warning")
-def names_plain(survey: Survey) -> Faults:
+def names_alike(survey: Survey) -> Faults:
     """Two categories differ by case or spaces only.
 
     Why: they are one class to every human, and two to every model.
