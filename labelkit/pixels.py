@@ -51,13 +51,6 @@ def image_size(path: Path) -> tuple[int, int]:
     return width, height
 
 
-def pillow_fault(error: Exception) -> str:
-    """What Pillow found in a file, without the path of it, which is another one on each machine."""
-    from PIL import UnidentifiedImageError
-
-    return "of no type that Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
-
-
 class HugeImageError(ValueError):
     """An image claims more pixels than the limit."""
 

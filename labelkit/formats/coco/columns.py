@@ -37,7 +37,7 @@ _CHUNK = 4096  # annotations that are decoded together
 Placed = tuple[str, int, Flaw]  # a flaw in a list of the document, with the ordinal of the entry
 
 
-class _Loose(msgspec.Struct, gc=False):
+class _Object(msgspec.Struct, gc=False):
     """An annotation that is an object, as nearly all are."""
 
     id: int
@@ -46,20 +46,19 @@ class _Loose(msgspec.Struct, gc=False):
     bbox: tuple[float, float, float, float]
     area: float
     iscrowd: Literal[0, 1]
+
+
+class _Usual(_Object, gc=False, forbid_unknown_fields=True):
+    """With the keys that most have, and no others."""
+
+    segmentation: msgspec.Raw
+
+
+class _Loose(_Object, gc=False):
+    """With whatever other keys."""
+
     segmentation: msgspec.Raw = NOTHING
     score: float = np.nan
-
-
-class _Usual(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    """The same with the keys that most have, and no others."""
-
-    id: int
-    image_id: int
-    category_id: int
-    bbox: tuple[float, float, float, float]
-    area: float
-    iscrowd: Literal[0, 1]
-    segmentation: msgspec.Raw
 
 
 class _Keypoints(_Loose, kw_only=True):
