@@ -13,7 +13,7 @@ from typing import Any
 
 from labelkit.findings import CODES, Finding, Tell
 from labelkit.formats import Format, Target, formats
-from labelkit.model import Category, Header, ImageLabel, Record
+from labelkit.model import Category, Header, ImageLabel, PixelMap, Record, SemanticMap
 
 _ORIGIN = "#"  # the key in raw under which an object's position travels through a format's adjust
 _EXAMPLES = 20
@@ -30,6 +30,7 @@ _OBJECT_FIELDS = (
     "uid",
     "provenance",
 )
+_LABEL_FIELDS = ("score", "provenance")
 _CATEGORY_FIELDS = ("supercategory", "thing", "colour")
 
 
@@ -100,7 +101,8 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
             raw = _own(raw, format)
         objects.append(item.model_copy(update={**update, "raw": raw}))
     labels = tuple(_fit_labels(fitted.labels, format, place, tell))
-    update = {"objects": tuple(objects), "labels": labels}
+    maps = _fit_maps(fitted.maps, format, place, tell)
+    update = {"objects": tuple(objects), "labels": labels, "maps": maps}
     if not keep_raw:
         for said in (fitted, *fitted.maps.values(), *labels):
             _count_foreign(said.raw, format, foreign)
@@ -108,11 +110,6 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
         update["labels"] = tuple(
             item.model_copy(update={"raw": _own(item.raw, format)}) if item.raw else item for item in labels
         )
-        update["maps"] = {
-            name: item.model_copy(update={"raw": _own(item.raw, format)}) if item.raw else item
-            for name, item in fitted.maps.items()
-        }
-    if not keep_raw:
         for (name, kind), count in sorted(_extras(source, format).items()):
             tell("LOS116", place, f"{kind} of {name} have no place in {format.name}", count=count)
     for name, count in sorted(foreign.items()):
@@ -141,11 +138,27 @@ def _fit_labels(labels: Iterable[ImageLabel], format: Format, place: str, tell: 
             tell("LOS102", place, f"label {label.category!r} has no place in {format.name}")
         elif label.state != "present" and "labels.state" not in format.carries:
             tell("LOS102", place, f"{label.state} label {label.category!r} has no place in {format.name}")
-        elif label.score is not None and "labels.score" not in format.carries:
-            tell("LOS105", place, f"the score of label {label.category!r} has no place in {format.name}")
-            yield label.model_copy(update={"score": None})
         else:
-            yield label
+            missing = [name for name in _LABEL_FIELDS if f"labels.{name}" not in format.carries]
+            lost = [name for name in missing if getattr(label, name) is not None]
+            for name in lost:
+                text = f"the {name} of label {label.category!r} has no place in {format.name}"
+                tell("LOS105", place, text)
+            yield label.model_copy(update=dict.fromkeys(lost)) if lost else label
+
+
+def _fit_maps(maps: Mapping[str, PixelMap], format: Format, place: str, tell: Tell) -> dict[str, PixelMap]:
+    """The maps without what has no place: who made them, and what other formats said of them."""
+    fitted: dict[str, PixelMap] = {}
+    for name, item in maps.items():
+        update: dict[str, Any] = {}
+        if isinstance(item, SemanticMap) and item.provenance and "semantic.provenance" not in format.carries:
+            tell("LOS105", f"{place}:map {name}", f"provenance has no place in {format.name}")
+            update["provenance"] = None
+        if item.raw and "raw" not in format.carries:
+            update["raw"] = _own(item.raw, format)
+        fitted[name] = item.model_copy(update=update) if update else item
+    return fitted
 
 
 def _fit_category(category: Category, format: Format, tell: Tell) -> Category:

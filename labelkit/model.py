@@ -220,12 +220,25 @@ class Category(Model):
     raw: Raw = {}
 
 
+class Provenance(Model):
+    """Where a predicted label came from, and what a reviewer has said of it.
+
+    run: names the run that made it. score: of a semantic map the mean confidence of its pixels.
+    """
+
+    run: str
+    model: str
+    score: Finite | None = None
+    status: Literal["pending", "accepted", "changed", "rejected"] = "pending"
+
+
 class ImageLabel(Model):
     """The whole image has this class, has not, or nobody could tell (VOC's 1, -1 and 0)."""
 
     category: Name
     state: Literal["present", "absent", "uncertain"] = "present"
     score: Finite | None = None
+    provenance: Provenance | None = None
     raw: Raw = {}
 
 
@@ -235,15 +248,6 @@ class Part(Model):
     name: Name
     box: BoxField
     raw: Raw = {}
-
-
-class Provenance(Model):
-    """Where a predicted object came from, and what a reviewer has said of it."""
-
-    run: str
-    model: str
-    score: Finite | None = None
-    status: Literal["pending", "accepted", "changed", "rejected"] = "pending"
 
 
 class _Object(Tagged):
@@ -333,6 +337,7 @@ class SemanticMap(Tagged):
     source: Source
     classes: Annotated[dict[int, Name], _WHOLE_KEYS]
     ignore: int | None = None
+    provenance: Provenance | None = None
     raw: Raw = {}
 
 

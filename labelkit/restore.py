@@ -34,16 +34,19 @@ _Values = Mapping[str, Any]
 _Four = Annotated[list[float], msgspec.Meta(min_length=4, max_length=4)]
 
 
-class ShownLabel(TypedDict):
-    """An image label as a target showed it."""
-
+class _Classed(TypedDict):
     category: str
+
+
+class _LabelBase(_Classed):
     state: Literal["present", "absent", "uncertain"]
     score: float | None
 
 
-class _Classed(TypedDict):
-    category: str
+class ShownLabel(_LabelBase, total=False):
+    """An image label as a target showed it."""
+
+    provenance: dict[str, Any]
 
 
 class ShownObject(_Classed, total=False):
@@ -64,14 +67,21 @@ class ShownObject(_Classed, total=False):
     provenance: dict[str, Any]
 
 
-class Shown(TypedDict):
-    """A record as a target showed it: what ``visible`` says, typed, for it is read from hostile files."""
-
+class _RecordBase(TypedDict):
     size: list[int | None]
     splits: list[str]
     labels: list[ShownLabel]
     objects: list[ShownObject]
     maps: dict[str, str]
+
+
+class Shown(_RecordBase, total=False):
+    """A record as a target showed it: what ``visible`` says, typed, for it is read from hostile files.
+
+    provenance: of maps, by name.
+    """
+
+    provenance: dict[str, dict[str, Any]]
 
 
 class Carried(msgspec.Struct):
@@ -113,12 +123,13 @@ def merge(source: Record, carried: Carried, now: Record, shown: Shown) -> Record
     renamed = stem(carried.path) != stem(now.image.path)
     path = now.image.path if renamed else source.image.path
     objects = _merge_objects(source, carried, now, shown)
+    maps = _with_provenance(source, then, now, shown, _merge_maps(source, carried, now, shown))
     return Record(
         image=Image(path=path, width=size.width, height=size.height),
         splits=source.splits if shown["splits"] == then["splits"] else now.splits,
         labels=_merge_labels(source, then, now, shown),
         objects=objects,
-        maps=_without_lost_cells(source, objects, _merge_maps(source, carried, now, shown)),
+        maps=_without_lost_cells(source, objects, maps),
         raw={**now.raw, **source.raw},
     )
 
@@ -165,7 +176,11 @@ def _merge_label(
         score = source.score if now.state == source.state and now.score is None else now.score
     else:
         score = now.score
-    return _with_raw(source, now).model_copy(update={"state": now.state, "score": score})
+    shown_then = then.get("provenance") if then else None
+    same_provenance = shown_then == text.get("provenance")
+    provenance = source.provenance if same_provenance else now.provenance
+    update = {"state": now.state, "score": score, "provenance": provenance}
+    return _with_raw(source, now).model_copy(update=update)
 
 
 def _with_raw(source: _Said, now: _Said | None) -> _Said:
@@ -202,6 +217,20 @@ def _merged_map(source: SemanticMap, carried: Carried, name: str, now: SemanticM
     """The source's map with the pixels that are shown differently now; the present one if that is unknown."""
     known = name in carried.maps or map_digest(source) == carried.shown["maps"][name]
     return merge_map(source, carried.maps.get(name, []), now) if known else now
+
+
+def _with_provenance(
+    source: Record, then: Shown, now: Record, shown: Shown, maps: dict[str, PixelMap]
+) -> dict[str, PixelMap]:
+    """The maps, each made by whom the source says, unless the present record shows somebody else."""
+    before, after = then.get("provenance", {}), shown.get("provenance", {})
+    merged = dict(maps)
+    for name, item in maps.items():
+        own = source.maps if before.get(name) == after.get(name) else now.maps
+        maker = own.get(name)
+        if isinstance(item, SemanticMap) and isinstance(maker, SemanticMap):
+            merged[name] = item.model_copy(update={"provenance": maker.provenance})
+    return merged
 
 
 def _without_lost_cells(

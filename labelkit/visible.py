@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from labelkit.geometry import rle
-from labelkit.model import Box, Header, InstanceMap, Mask, Object, Polygons, Record, SemanticMap
+from labelkit.model import Box, Header, ImageLabel, InstanceMap, Mask, Object, Polygons, Record, SemanticMap
 from labelkit.pixels import Counts, cell_runs, map_pixels, mask_runs
 
 FIELDS = (
@@ -35,13 +35,10 @@ def same(a: Record, b: Record) -> bool:
 
 def visible(record: Record) -> dict[str, Any]:
     """What a record shows, as JSON values. Raises ValueError where a mask or a map cannot be decoded."""
-    return {
+    shown: dict[str, Any] = {
         "size": [record.image.width, record.image.height],
         "splits": sorted(record.splits),
-        "labels": [
-            {"category": label.category, "state": label.state, "score": label.score}
-            for label in record.labels
-        ],
+        "labels": [visible_label(label) for label in record.labels],
         "objects": [visible_object(record, item) for item in record.objects],
         "maps": {
             name: map_digest(item)
@@ -49,6 +46,18 @@ def visible(record: Record) -> dict[str, Any]:
             if isinstance(item, SemanticMap)
         },
     }
+    made = {
+        name: item.provenance.model_dump()
+        for name, item in sorted(record.maps.items())
+        if isinstance(item, SemanticMap) and item.provenance
+    }
+    return shown | ({"provenance": made} if made else {})
+
+
+def visible_label(label: ImageLabel) -> dict[str, Any]:
+    """What one image label shows."""
+    shown = {"category": label.category, "state": label.state, "score": label.score}
+    return shown | ({"provenance": label.provenance.model_dump()} if label.provenance else {})
 
 
 def visible_object(record: Record, item: Object) -> dict[str, Any]:

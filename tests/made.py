@@ -49,6 +49,7 @@ numbers = st.one_of(
 )
 maybe = st.sampled_from([None, None, True, False])
 scores = st.none() | st.floats(0, 1)
+provenances = st.none() | st.just(Provenance(run="r1", model="maskrcnn", score=0.5, status="pending"))
 boxes = st.builds(Box, numbers, numbers, numbers, numbers)
 
 
@@ -97,9 +98,7 @@ def fields(draw: st.DrawFn) -> dict[str, object]:
         "attributes": draw(st.none() | st.just({"colour": "red", "n": 2, "deep": [1.5, None]})),
         "parts": draw(st.none() | st.tuples(st.builds(Part, name=st.just("head"), box=boxes))),
         "uid": draw(st.none() | st.uuids().map(str)),
-        "provenance": draw(
-            st.none() | st.just(Provenance(run="r1", model="maskrcnn", score=0.5, status="pending"))
-        ),
+        "provenance": draw(provenances),
     }
 
 
@@ -128,13 +127,16 @@ def records(draw: st.DrawFn, path: str = "b/ünter 1.jpg") -> Record:
         ignore = draw(st.sampled_from([None, 99]))
         ground = [0, *values] if ignore is None else [0, ignore, *values]
         pixels = np.random.default_rng(seed).choice(ground, size=(height, width)).astype(np.int32)
-        maps["semantic"] = SemanticMap(source=layers_of(pixels), classes=values, ignore=ignore)
+        maps["semantic"] = SemanticMap(
+            source=layers_of(pixels), classes=values, ignore=ignore, provenance=draw(provenances)
+        )
     labelled = draw(st.lists(names, max_size=3, unique=True))
     labels = [
         ImageLabel(
             category=name,
             state=draw(st.sampled_from(["present", "present", "absent", "uncertain"])),
             score=draw(scores),
+            provenance=draw(provenances),
         )
         for name in labelled
     ]
