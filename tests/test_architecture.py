@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"findings"},
     {"errors", "model", "geometry", "changes"},
-    {"pixels", "shapes", "places"},
+    {"pixels", "shapes", "places", "thresholds"},
     {"table"},
     {"image_files", "outline"},
     {"map_files"},
