@@ -73,6 +73,10 @@ class LossError(LabelkitError):
     """A strict conversion would lose something that its carrier cannot bring back."""
 
 
+class ModelError(LabelkitError):
+    """A model cannot be had, loaded, or run."""
+
+
 class BadRecordsError(LabelkitError):
     """Some records could not be read; ``errors`` holds every one of them."""
 

@@ -34,6 +34,7 @@ Options = Mapping[str, Mapping[str, Any]]
 Progress = Callable[[int, int | None], None]
 Edit = Callable[[Record], Record | None]
 Words = str | Collection[str]
+_EVERYTHING = Selection((), (), ())
 
 
 # --- converting --------------------------------------------------------------------------------------------
@@ -104,46 +105,84 @@ def convert(
         raise UsageError("convert", "an empty path", "a source and a destination")
     _word("images", images, IMAGES)
     _word("on_error", on_error, ("stop", "skip"))
-    given = Path(destination)
-    source, destination = Path(source), Path(os.path.abspath(given))  # noqa: PTH100 (links stay)
-    selection = Selection(_words(splits), _words(only, "only", TYPES), _words(classes))
+    source = Path(source)
     target, origin = get_format(to), source_format(source, from_)
     reading, writing = _options(origin, target, options or {})
-    refuse_overlap(source, destination)
-    if overwrite:
-        _refuse_strangers(destination)
+    check_destination(source, destination, overwrite=overwrite)
     dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
-    table = _class_map(class_map, dataset.header)
-    making = _words(derived, "derived", DERIVABLE)
-    header = selection.header(dataset.header)
-    fitted, header_findings = fit_header(rename_header(header, table), target, writing)
-    plan = _Plan(
+    selection = Selection(_words(splits), _words(only, "only", TYPES), _words(classes))
+    return write_dataset(
         dataset,
-        header,
-        replace(fitted, asked=frozenset(making)),
-        selection,
-        table,
-        making,
-        edit,
-        images,
-        carrier,
+        destination,
+        to=to,
+        selection=selection,
+        images=images,
+        class_map=_class_map(class_map, dataset.header),
+        derived=_words(derived, "derived", DERIVABLE),
+        edit=edit,
+        strict=strict,
+        carrier=carrier,
+        on_error=on_error,
+        overwrite=overwrite,
+        options=writing,
+        progress=progress,
     )
-    report = Report(source, given, origin.name, target.name)
+
+
+def check_destination(source: Path, destination: str | Path, *, overwrite: bool) -> None:
+    """Find out before any work is done whether a data set may be written there.
+
+    Raises DestinationError: it would touch the source, or something is in the way that is not to be replaced.
+    """
+    place = Path(os.path.abspath(destination))  # noqa: PTH100 (links stay)
+    refuse_overlap(source, place)
+    if overwrite:
+        _refuse_strangers(place)
+
+
+def write_dataset(
+    dataset: Dataset,
+    destination: str | Path,
+    *,
+    to: str,
+    selection: Selection = _EVERYTHING,
+    images: str = "copy",
+    class_map: Mapping[str, str] | None = None,
+    derived: tuple[str, ...] = (),
+    edit: Edit | None = None,
+    strict: bool = False,
+    carrier: bool = True,
+    on_error: str = "stop",
+    overwrite: bool = False,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Write an open data set in a format, whole or not at all: what ``convert`` does once it has a source.
+
+    options: the target's own. Everything else, and what is raised, is as ``convert`` has it.
+    """
+    given, target, table = Path(destination), get_format(to), class_map or {}
+    place = Path(os.path.abspath(given))  # noqa: PTH100 (links stay)
+    header = selection.header(dataset.header)
+    fitted, header_findings = fit_header(rename_header(header, table), target, options)
+    asked = replace(fitted, asked=frozenset(derived))
+    plan = _Plan(dataset, header, asked, selection, table, derived, edit, images, carrier)
+    report = Report(dataset.path, given, dataset.format.name, target.name)
     for finding in (*dataset.notes, *header_findings):
         report.ledger.add(finding, carried=carrier)
-    with staged(destination, overwrite=overwrite) as stage:
+    with staged(place, overwrite=overwrite) as stage:
         try:
-            _write_all(plan, stage / destination.name, report, progress, keep_going=on_error == "skip")
+            _write_all(plan, stage / place.name, report, progress, keep_going=on_error == "skip")
         except LabelkitError as error:  # what is said of the stage is meant of the destination
-            error.place = error.place.replace(str(stage), str(destination.parent))
+            error.place = error.place.replace(str(stage), str(place.parent))
             raise
         if report.errors and on_error != "skip":
-            raise BadRecordsError(str(source), report.errors)
-        if splits and not report.records:
+            raise BadRecordsError(str(dataset.path), report.errors)
+        if selection.splits and not report.records:
             raise UsageError("splits", f"no image is in {' or '.join(selection.splits)}", _seen(report))
         if strict and report.ledger.uncarried:
             raise LossError(
-                str(source),
+                str(dataset.path),
                 f"{report.ledger.uncarried} values would be lost: {_lost(report.ledger)}",
                 "a conversion without loss",
                 "nothing was written",

@@ -31,13 +31,15 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
     destination = Path(os.path.abspath(destination))  # noqa: PTH100 (resolve would follow links)
     parent = destination.parent
     _repair(destination)
-    _refuse_existing(destination, overwrite=overwrite, when="already")
+    if not overwrite:
+        refuse_existing(destination)
     made = [folder for folder in (parent, *parent.parents) if not folder.exists()]
     stage = parent / f".{destination.name}{_NEW}.{os.getpid()}"
     try:  # from before the stage is made, for a signal may come the moment after
         _make(stage)
         yield stage
-        _refuse_existing(destination, overwrite=overwrite, when="now, made by someone else meanwhile")
+        if not overwrite:
+            refuse_existing(destination, when="now, made by someone else meanwhile")
         for item in sorted(stage.iterdir(), key=lambda path: path.name == destination.name):
             _swap_in(item, parent / item.name)
     except OSError as error:
@@ -142,8 +144,9 @@ def _make(stage: Path) -> None:
         raise DestinationError(str(stage.parent), f"cannot be written ({error.strerror})") from None
 
 
-def _refuse_existing(destination: Path, *, overwrite: bool, when: str) -> None:
-    if not overwrite and os.path.lexists(destination) and not _is_empty_folder(destination):
+def refuse_existing(destination: Path, *, when: str = "already") -> None:
+    """Raise DestinationError where something is at a place but an empty folder."""
+    if os.path.lexists(destination) and not _is_empty_folder(destination):
         raise DestinationError(
             str(destination), f"exists {when}", "", "choose a new name, or say --overwrite"
         )

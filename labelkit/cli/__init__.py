@@ -26,9 +26,18 @@ _COMMANDS = {
     "convert": "Move every label from one format to another, or say which could not.",
     "formats": "List the formats and what each carries, or detect one.",
     "validate": "Find every defect of a data set.",
+    "prelabel": "Let a model label images before a human does.",
+    "models": "List the models there are for a task.",
     "stats": "Count images, objects, labels and pixels by class and split.",
     "rules": "List the rules of validate, or explain some.",
     "schema": "Print the JSON Schema of the canonical form.",
+}
+
+
+# What is left of the work of a command that was stopped.
+_STOPPED = {
+    "convert": "; nothing was written",
+    "prelabel": "; no labels were written, what was predicted is kept: --resume goes on with it",
 }
 
 
@@ -87,7 +96,7 @@ def main(arguments: list[str] | None = None) -> None:
     except BaseException as error:
         if debug and not isinstance(error, click.ClickException | SystemExit):
             traceback.print_exc()
-        code = _code_of(error, writes="convert" in arguments)
+        code = _code_of(error, next((word for word in arguments if word in _STOPPED), ""))
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -95,9 +104,9 @@ def _terminated(number: int, frame: object) -> None:
     raise SystemExit(128 + number)  # as a Ctrl-C: everything that was begun is undone on the way out
 
 
-def _code_of(error: BaseException, *, writes: bool) -> int:
-    """Tell what went wrong, and give the exit code. writes: whether a data set was to be written."""
-    nothing = "; nothing was written" if writes else ""
+def _code_of(error: BaseException, command: str) -> int:
+    """Tell what went wrong, and give the exit code."""
+    nothing = _STOPPED.get(command, "")
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
         return _complain(f"stopped{nothing}", 130)
     if isinstance(error, SystemExit):

@@ -5,23 +5,19 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
+from labelkit.cli.ledger import ledger_text
 from labelkit.cli.options import comma, format_options, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.derive import DERIVABLE
 from labelkit.errors import DestinationError
-from labelkit.findings import Finding
 from labelkit.images import IMAGES
-from labelkit.outputs.words import visible
-from labelkit.pipeline import Report, convert
+from labelkit.pipeline import convert
 from labelkit.select import TYPES, shipped_maps
-
-_EXAMPLES = 3
 
 
 @click.command(name="convert", short_help="Convert a data set.")
@@ -64,7 +60,7 @@ def command(source: Path, destination: Path, report: Path | None, output_format:
     text = json.dumps(done.as_json(), indent=2, ensure_ascii=False)
     if report:
         report.write_text(text + "\n", "utf-8")
-    _say_result(text if output_format == "json" else _ledger_text(done))
+    _say_result(text if output_format == "json" else ledger_text(done))
     return 1 if done.errors else 0
 
 
@@ -86,48 +82,3 @@ def _say_result(text: str) -> None:
         raise DestinationError(
             "stdout", f"the data set is written, but its ledger cannot be printed ({error})"
         ) from None
-
-
-def _ledger_text(done: Report) -> str:
-    """The ledger as lines: what was assumed, what is odd, then losses by what became of the values."""
-    lines = [
-        f"{done.source} ({done.source_format}) -> {done.destination} ({done.target_format}): "
-        f"{done.records} records, {done.objects} objects, {done.images} images"
-    ]
-    for title, prefix in _SECTIONS:
-        rows = [row for row in done.ledger.rows() if row[0].startswith(prefix)]
-        if rows:
-            lines.append(title)
-        for code, name, count, examples in rows:
-            fate = _FATE[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
-            lines.append(f"  {code} {name:<22} {count:>7}{fate}")
-            lines += [
-                f"      {visible(text)}" for text in _examples(count, examples, done.ledger.messages[code])
-            ]
-    if done.ledger.uncarried:
-        lines.append("Nothing will bring back what is [lost]: there is no carrier.")
-    if done.errors:
-        lines.append(f"{len(done.errors)} records were left out:")
-        lines += [f"  {visible(str(error))}" for error in done.errors]
-    return "\n".join(lines)
-
-
-def _examples(count: int, examples: list[Finding], messages: dict[str, int]) -> Iterator[str]:
-    """The first messages of a code, each with its count or, where it was said once, with its place."""
-    for example in examples[:_EXAMPLES]:
-        said = messages[example.message]
-        count -= said
-        where = f"{said} times, first at {example.place}" if said > example.count else example.place
-        yield f"{where}: {example.message}"
-    if count > 0:
-        yield f"and {count} more (--report FILE lists the kinds)"
-
-
-_FATE = {True: "  [carried]", False: "  [lost]", None: ""}
-_SECTIONS = (
-    ("Noted:", "NOTE"),
-    ("Legal but odd, converted as it is:", "ODD"),
-    ("Dropped:", "LOS1"),
-    ("Changed:", "LOS2"),
-    ("Derived, for the target's tools or as asked for:", "LOS3"),
-)

@@ -1,0 +1,203 @@
+"""The journal of a run: everything that a model said, batch by batch, so that nothing is predicted twice.
+
+``DST.labelkit-run/journal.jsonl``: the first line says what decides the model's labels (``facts``); each
+further line is a batch of the plan, with all that was said at or above the keep-threshold and a word on each
+image, also where nothing was found. A line is written whole and synced before the next batch goes on; the
+torn end of a run that was killed is cut off when it is opened again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from labelkit.errors import DestinationError, FormatError, UsageError
+from labelkit.publish import refuse_existing
+
+VERSION = 1
+FILE = "journal.jsonl"
+LOG = "run.log.jsonl"
+
+
+class Entry(msgspec.Struct, omit_defaults=True):
+    """What became of an image.
+
+    path: of the image in its data set. sha256: of its file's bytes. record: the canonical JSON of what was
+    said of it. confidence: a PNG in base64, of a semantic map's pixels in 256 steps. unknown: guesses of no
+    class or without a pixel. fault: why it was not labelled. notes: what is to be told.
+    """
+
+    path: str
+    sha256: str = ""
+    record: msgspec.Raw = msgspec.Raw(b"")
+    confidence: str = ""
+    unknown: int = 0
+    fault: str = ""
+    notes: tuple[str, ...] = ()
+
+
+class Line(msgspec.Struct):
+    """A batch of the plan, and the window in which it is."""
+
+    batch: int
+    window: int
+    images: list[Entry]
+
+
+class Journal:
+    """An open journal.
+
+    facts: what decides the labels. count: how many batches of the plan are in it, from the first one on.
+    """
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any], *, resume: bool, overwrite: bool) -> None:
+        """Open the journal of a run, or begin one.
+
+        Raises DestinationError: there is one and neither resume nor overwrite is said, or another run has it
+        open. UsageError: it was made with other facts. FormatError: it is no journal.
+        """
+        self.folder = folder
+        self.file = folder / FILE
+        self.facts = facts
+        if not (resume or overwrite):
+            _refuse_old_run(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._stream: BinaryIO = self.file.open("r+b" if self.file.exists() else "x+b")
+        except OSError as error:
+            raise DestinationError(str(self.file), f"cannot be written ({error.strerror})") from None
+        _lock(self._stream, self.file)
+        self._offsets: list[int] = []
+        if resume and os.fstat(self._stream.fileno()).st_size:
+            self._read()
+        else:
+            self._begin()
+
+    @property
+    def count(self) -> int:
+        return len(self._offsets)
+
+    def line(self, number: int) -> Line:
+        """A batch that is in it."""
+        self._stream.seek(self._offsets[number])
+        return msgspec.json.decode(self._stream.readline(), type=Line)
+
+    def append(self, line: Line) -> None:
+        """Write a batch, whole, to the disk. Raises DestinationError where there is no room."""
+        assert line.batch == self.count
+        end = self._stream.seek(0, os.SEEK_END)
+        try:
+            self._stream.write(msgspec.json.encode(line) + b"\n")
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as error:
+            self._cut(end)
+            advice = f"{self.count} batches are kept; --resume goes on with the next"
+            raise DestinationError(
+                str(self.file), f"cannot be written ({error.strerror or error})", "", advice
+            ) from None
+        self._offsets.append(end)
+
+    def forget(self, number: int) -> None:
+        """Drop a batch and all behind it."""
+        self._cut(self._offsets[number])
+        del self._offsets[number:]
+
+    def windows(self) -> Iterator[dict[str, Entry]]:
+        """What became of the images, window by window, in the order of the data set."""
+        lines = (self.line(number) for number in range(self.count))
+        for _, group in groupby(lines, key=lambda line: line.window):
+            yield {entry.path: entry for line in group for entry in line.images}
+
+    def close(self) -> None:
+        """Let others open it."""
+        self._stream.close()
+
+    def _begin(self) -> None:
+        self._cut(0)
+        head = {"labelkit-run": VERSION, "facts": self.facts}
+        self._stream.write(msgspec.json.encode(head) + b"\n")
+        self._stream.flush()
+
+    def _cut(self, end: int) -> None:
+        self._stream.seek(end)
+        self._stream.truncate()
+
+    def _read(self) -> None:
+        """Find the batches, and cut off what a killed run left half-written."""
+        self._stream.seek(0)
+        head = self._stream.readline()
+        if not head.endswith(b"\n"):
+            self._begin()
+            return
+        self._check(head)
+        offset = len(head)
+        for text in self._stream:
+            if not _is_whole(text, self.count):
+                break
+            self._offsets.append(offset)
+            offset += len(text)
+        self._cut(offset)
+
+    def _check(self, head: bytes) -> None:
+        try:
+            said = msgspec.json.decode(head, type=dict[str, Any])
+            version, facts = said["labelkit-run"], dict(said["facts"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise FormatError(
+                str(self.file), f"is no journal ({error})", "", "--overwrite begins a new one"
+            ) from None
+        if version != VERSION:
+            raise FormatError(str(self.file), f"version {version}", f"version {VERSION}")
+        now = msgspec.to_builtins(self.facts)
+        for name in {**facts, **now}:
+            if facts.get(name) != now.get(name):
+                before, after = _brief(facts.get(name)), _brief(now.get(name))
+                raise UsageError(
+                    "--resume",
+                    f"the run in {self.folder} has {name} {before}, this one {after}",
+                    "the same options",
+                    "--overwrite without --resume begins a new run",
+                )
+
+
+def _refuse_old_run(folder: Path) -> None:
+    try:
+        refuse_existing(folder)
+    except DestinationError:
+        raise DestinationError(
+            str(folder), "is left of a run", "", "--resume goes on with it, --overwrite begins a new one"
+        ) from None
+
+
+def _is_whole(text: bytes, number: int) -> bool:
+    if not text.endswith(b"\n"):
+        return False
+    try:
+        return msgspec.json.decode(text, type=Line).batch == number
+    except ValueError:
+        return False
+
+
+def _brief(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def _lock(stream: BinaryIO, file: Path) -> None:
+    """Keep a second run away. The lock ends with the process, however that ends."""
+    try:
+        from fcntl import LOCK_EX, LOCK_NB, flock
+    except ImportError:  # on Windows
+        return
+    try:
+        flock(stream.fileno(), LOCK_EX | LOCK_NB)
+    except OSError:
+        raise DestinationError(
+            str(file), "another run is writing it", "", "wait for it, or stop it"
+        ) from None

@@ -1,0 +1,222 @@
+"""Pre-labelling: images → a plan of batches → a model → a journal → labels beside those that are there.
+
+What a model says goes into the journal first, and the labels are made of the journal: so a stopped run goes
+on where it was, and thresholds can be changed without running a model again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from labelkit.dataset import Dataset, open_dataset, own_options
+from labelkit.errors import UsageError
+from labelkit.formats import get_format
+from labelkit.image_folder import NAME, is_images, open_images
+from labelkit.journal import Journal
+from labelkit.labelling import Asked, Labelling
+from labelkit.model import Header
+from labelkit.pipeline import Progress, Report, check_destination, write_dataset
+from labelkit.predict import TASKS
+from labelkit.prelabels import EXISTING, Making, with_classes
+from labelkit.run_record import ORDERS, Recorder, Tally
+from labelkit.select import load_class_map
+from labelkit.thresholds import Thresholds, read_thresholds
+
+# The least score that becomes a label where nobody says it. An image of one class gets the likeliest.
+THRESHOLDS = {"classification": 0.0, "localization": 0.5, "detection": 0.5, "semantic": 0.5, "instance": 0.5}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run did.
+
+    folder: where its journal and its record lie. predicted: images that went through the model now; the rest
+    were in the journal. tally: what became of them. report: how the labels were written.
+    """
+
+    id: str
+    task: str
+    model: str
+    folder: Path
+    predicted: int
+    tally: Tally
+    report: Report
+
+    def as_json(self) -> dict[str, Any]:
+        """The run as JSON values."""
+        return {
+            "run": self.id,
+            "task": self.task,
+            "model": self.model,
+            "folder": str(self.folder),
+            "predicted_now": self.predicted,
+            "counts": dict(sorted(self.tally.counts.items())),
+            "triage": dict(sorted((+self.tally.triage).items())),
+            "not_labelled": [{"image": path, "why": why} for path, why in self.tally.faults],
+            "notes": [{"image": path, "note": note} for path, note in self.tally.notes],
+            "written": self.report.as_json(),
+        }
+
+
+def run_folder(destination: str | Path) -> Path:
+    """Where the journal and the record of a run lie: beside its labels."""
+    place = Path(os.path.abspath(destination))  # noqa: PTH100 (links stay)
+    return place.with_name(f"{place.name}.labelkit-run")
+
+
+def prelabel(
+    source: str | Path,
+    destination: str | Path,
+    *,
+    task: str,
+    model: str | None = None,
+    weights: str | None = None,
+    classes: str | Path | None = None,
+    model_options: Mapping[str, Any] | None = None,
+    transform_options: Mapping[str, Any] | None = None,
+    to: str = "coco",
+    from_: str | None = None,
+    images_dir: str | Path | None = None,
+    images: str = "copy",
+    threshold: str | float | None = None,
+    keep_threshold: float = 0.05,
+    nms_iou: float | None = None,
+    max_per_image: int | None = None,
+    top_k: int = 1,
+    multi_label: bool = False,
+    class_map: str | Mapping[str, str] | None = None,
+    device: str = "auto",
+    batch_size: int | None = None,
+    amp: bool = False,
+    workers: int | None = None,
+    existing: str = "keep",
+    resume: bool = False,
+    order: str = "name",
+    carrier: bool = True,
+    overwrite: bool = False,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Label images with a model, for a human to review; the destination appears whole, or not at all.
+
+    source: a folder of images, a glob, an image, or a data set. task: one of ``predict.TASKS``. model,
+    weights: of torchvision's registry, or a checkpoint with a file of its ``classes``. threshold: a number,
+    or a JSON file of numbers by class: what becomes a label; all from keep_threshold on stays in the journal.
+    model_options, transform_options: of the model's builder, and of what is done to an image before.
+    nms_iou, max_per_image: of detectors. top_k, multi_label: of classifiers. class_map: names of the set for
+    names of the model. existing: ``keep`` labels that are there, ``replace`` those of the task, or label
+    ``only-unlabelled`` images. resume: go on with what a run left, finished or not. order: of the review
+    queue, ``name`` or ``uncertainty``. options: of the formats, as ``convert`` has them.
+
+    Raises UsageError, FormatError, DestinationError, ModelError; a failure keeps the batches that are done.
+    """
+    _check(task, existing, order, keep_threshold)
+    dataset = _opened(Path(source), str(source), from_, images_dir, options or {})
+    writing = _writing(dataset, to, options or {})
+    check_destination(dataset.path, destination, overwrite=overwrite)
+    asked = Asked(
+        task=task,
+        model=model,
+        weights=weights,
+        classes=Path(classes) if classes else None,
+        model_options=model_options or {},
+        transform_options=transform_options or {},
+        keep_threshold=keep_threshold,
+        nms_iou=nms_iou,
+        max_per_image=max_per_image,
+        top_k=top_k,
+        multi_label=multi_label,
+        device=device,
+        batch_size=batch_size,
+        amp=amp,
+        workers=workers,
+        unlabelled_only=existing == "only-unlabelled",
+    )
+    labelling = Labelling(asked)
+    names = load_class_map(class_map) if isinstance(class_map, str) else class_map or {}
+    header = with_classes(dataset.header, labelling.classes, names, task)
+    limits = _thresholds(threshold, task, header, keep_threshold, multi_label=multi_label)
+    making = Making(labelling.run, labelling.model_name, task, limits, names, existing, multi_label)
+    folder = run_folder(destination)
+    with closing(Journal(folder, labelling.facts, resume=resume, overwrite=overwrite)) as journal:
+        predicted = labelling.fill(journal, dataset, progress)
+        with Recorder(journal, making, forgets_unread=dataset.format.name == NAME) as recorder:
+            report = write_dataset(
+                replace(dataset, header=header),
+                destination,
+                to=to,
+                images=images,
+                edit=recorder.edit,
+                carrier=carrier,
+                on_error="skip",
+                overwrite=overwrite,
+                options=writing,
+                progress=progress,
+            )
+            recorder.publish(order)
+    return Run(making.run, task, making.model, folder, predicted, recorder.tally, report)
+
+
+def _check(task: str, existing: str, order: str, keep: float) -> None:
+    for name, value, known in (
+        ("--task", task, TASKS),
+        ("--existing", existing, EXISTING),
+        ("--order", order, ORDERS),
+    ):
+        if value not in known:
+            raise UsageError(name, repr(value), f"one of {', '.join(known)}")
+    if not 0 <= keep <= 1:
+        raise UsageError("--keep-threshold", str(keep), "a number from 0 to 1")
+
+
+def _opened(
+    path: Path, text: str, from_: str | None, images_dir: str | Path | None, options: Mapping[str, Any]
+) -> Dataset:
+    if from_ == NAME or (from_ is None and is_images(text)):
+        return open_images(text)
+    dataset = partial(open_dataset, path, format=from_, images_dir=images_dir)
+    if not options:
+        return dataset()
+    origin = dataset().format
+    known = own_options(origin.open)
+    said = options.get(origin.name, {})
+    return dataset(**{name: value for name, value in said.items() if name in known})
+
+
+def _writing(dataset: Dataset, to: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The options for writing. Raises UsageError where one would do nothing."""
+    target = get_format(to)
+    reading, writing = own_options(dataset.format.open), own_options(target.create)
+    for format, given in options.items():
+        for name in given:
+            if not (
+                (format == dataset.format.name and name in reading)
+                or (format == target.name and name in writing)
+            ):
+                text = f"does nothing from {dataset.format.name} to {target.name}"
+                raise UsageError(f"--{format}-{name.replace('_', '-')}", text, "an option of these formats")
+    return {name: value for name, value in options.get(target.name, {}).items() if name in writing}
+
+
+def _thresholds(
+    said: str | float | None, task: str, header: Header, keep: float, *, multi_label: bool
+) -> Thresholds:
+    """What becomes a label. Raises UsageError where that would need scores that are not kept."""
+    default = 0.5 if multi_label else THRESHOLDS[task]
+    if said is None:
+        return Thresholds(default)
+    known = [category.name for category in header.categories]
+    limits = read_thresholds(str(said), known, default)
+    lowest = min((limits.default, *limits.classes.values()))
+    if lowest < keep and task != "semantic":
+        text = f"{lowest}, and nothing under {keep} is kept"
+        raise UsageError(
+            "--threshold", text, "a threshold from --keep-threshold on", "say a lower --keep-threshold"
+        )
+    return limits

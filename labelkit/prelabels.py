@@ -1,0 +1,222 @@
+"""From what a model said of an image to the labels that a reviewer gets: thresholds, names, who made it.
+
+What is there already is never touched, unless it is asked for; a guess that speaks of a thing that has a
+label is counted (``matching``), and not put beside it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from io import BytesIO
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from labelkit.geometry import rle
+from labelkit.matching import NEW, Triage, match_labels, match_maps, match_objects
+from labelkit.model import Category, Header, Image, Layer, Layers, Object, Provenance, Record, SemanticMap
+from labelkit.pixels import decoding, map_pixels, rle_mask
+from labelkit.thresholds import Thresholds
+
+EXISTING = ("keep", "replace", "only-unlabelled")
+OBJECT_TASKS = ("localization", "detection", "instance")
+STEPS = 256  # in which the confidence of a pixel is kept
+_SEMANTIC = "semantic"
+_VOID = 255  # the value of pixels to be ignored, as in VOC, unless a class has it
+
+
+@dataclass(frozen=True)
+class Making:
+    """What decides which labels are made of guesses.
+
+    names: a class of the set for a class of the model. thresholds: by the names of the set.
+    """
+
+    run: str
+    model: str
+    task: str
+    thresholds: Thresholds
+    names: Mapping[str, str] = field(default_factory=dict)
+    existing: str = "keep"
+    multi_label: bool = False
+
+
+class Made(NamedTuple):
+    """A record with its new labels.
+
+    written: how many. replaced: how many labels that were there are gone. uncertainty: from 0 to 1.
+    """
+
+    record: Record
+    written: int
+    replaced: int
+    triage: Counter[str]
+    uncertainty: float
+
+
+def with_classes(
+    header: Header, classes: Sequence[str | None], names: Mapping[str, str], task: str
+) -> Header:
+    """A set's header with the classes that a model can say, behind its own."""
+    known = {category.name for category in header.categories}
+    thing = True if task in OBJECT_TASKS else None
+    said = dict.fromkeys(names.get(name, name) for name in classes if name is not None)
+    new = tuple(Category(name=name, thing=thing) for name in said if name not in known)
+    return header.model_copy(update={"categories": header.categories + new})
+
+
+def is_labelled(record: Record, task: str) -> bool:
+    """Whether a record has labels of the kind that a task makes."""
+    if task == "classification":
+        return bool(record.labels)
+    return _there(record) is not None if task == "semantic" else bool(record.objects)
+
+
+def _there(record: Record) -> SemanticMap | None:
+    """The semantic map that a record has; a panoptic one is one too."""
+    for name in (_SEMANTIC, "panoptic"):
+        item = record.maps.get(name)
+        if isinstance(item, SemanticMap):
+            return item
+    return None
+
+
+def make_labels(record: Record, guessed: Record, confidence: str, making: Making) -> Made:
+    """A record with what a model said of its image at or above the thresholds.
+
+    guessed: everything at or above the keep-threshold. confidence: of its semantic map, a PNG in base64.
+    """
+    image = record.image
+    if image.width is None or image.height is None:
+        image = Image(path=image.path, width=guessed.image.width, height=guessed.image.height)
+    sized = record.model_copy(update={"image": image})
+    uncertainty = round(_uncertainty(guessed, confidence, making), 6)
+    if making.task == "semantic":
+        return _with_map(sized, guessed, confidence, making, uncertainty)
+    if making.task == "classification":
+        return _with_labels(sized, guessed, making, uncertainty)
+    return _with_objects(sized, guessed, making, uncertainty)
+
+
+def _uncertainty(guessed: Record, confidence: str, making: Making) -> float:
+    """How unsure a model is of an image, from 0 to 1.
+
+    Of one class an image: what the likeliest lacks to 1. Of a map: what its mean confidence lacks. Else of
+    its least certain guess, where 0.5 is the least certain score; 0 where it has none.
+    """
+    if making.task == "semantic":
+        return 1 - float(confidences(confidence).mean(dtype=np.float64)) / STEPS
+    scores = [item.score or 0.0 for item in (*guessed.labels, *guessed.objects)]
+    if making.task == "classification" and not making.multi_label:
+        return 1 - max(scores, default=0.0)
+    return max((1 - abs(2 * score - 1) for score in scores), default=0.0)
+
+
+def _with_objects(record: Record, guessed: Record, making: Making, uncertainty: float) -> Made:
+    renamed = [
+        _signed(item, making, record.image.path, number) for number, item in enumerate(guessed.objects)
+    ]
+    sure = [item for item in renamed if (item.score or 0.0) >= making.thresholds.of(item.category)]
+    if making.task == "localization":
+        sure = sure[:1]  # they come by score
+    before: tuple[Object, ...] = () if making.existing == "replace" else record.objects
+    triage = match_objects(
+        record.model_copy(update={"objects": before}), record.model_copy(update={"objects": tuple(sure)})
+    )
+    new = tuple(sure[k] for k in triage.new)
+    if making.task == "localization" and before:
+        new = ()  # there is a single object, and somebody has said which
+    made = record.model_copy(update={"objects": before + new})
+    return Made(made, len(new), len(record.objects) - len(before), triage.counts, uncertainty)
+
+
+def _signed(item: Object, making: Making, path: str, number: int) -> Object:
+    """A guess under the name of the set's class; its uid depends on the run, the image and its rank."""
+    key = f"{making.run}\0{path}\0{number}".encode("utf-8", "surrogatepass")
+    update: dict[str, Any] = {
+        "category": making.names.get(item.category, item.category),
+        "uid": blake2b(key, digest_size=6).hexdigest(),
+        "provenance": _provenance(making, item.score),
+    }
+    return item.model_copy(update=update)
+
+
+def _provenance(making: Making, score: float | None) -> Provenance:
+    return Provenance(run=making.run, model=making.model, score=score, status="pending")
+
+
+def _with_labels(record: Record, guessed: Record, making: Making, uncertainty: float) -> Made:
+    sure = {}
+    for label in guessed.labels:
+        name = making.names.get(label.category, label.category)
+        if (label.score or 0.0) >= making.thresholds.of(name) and name not in sure:
+            update = {"category": name, "provenance": _provenance(making, label.score)}
+            sure[name] = label.model_copy(update=update)
+    before = () if making.existing == "replace" else record.labels
+    triage = match_labels(before, list(sure.values()), multi_label=making.multi_label)
+    new = tuple(list(sure.values())[k] for k in triage.new)
+    made = record.model_copy(update={"labels": before + new})
+    return Made(made, len(new), len(record.labels) - len(before), triage.counts, uncertainty)
+
+
+def _with_map(record: Record, guessed: Record, confidence: str, making: Making, uncertainty: float) -> Made:
+    item = guessed.maps[_SEMANTIC]
+    assert isinstance(item, SemanticMap)
+    sure = _above(item, confidences(confidence), making)
+    there = _there(record)
+    if there is not None and making.existing != "replace":
+        return Made(record, 0, 0, match_maps(there, sure).counts, uncertainty)
+    said = map_pixels(sure)
+    triage = Triage(Counter({NEW: int((said != sure.ignore).sum() - (said == 0).sum())}))
+    kept = {name: other for name, other in record.maps.items() if other is not there}
+    made = record.model_copy(update={"maps": {**kept, _SEMANTIC: sure}})
+    return Made(made, 1, int(there is not None), triage.counts, uncertainty)
+
+
+def _above(item: SemanticMap, confidence: NDArray[np.uint8], making: Making) -> SemanticMap:
+    """The map whose unsure pixels are to be ignored, under the names of the set's classes.
+
+    The background has no name: a sure pixel of it stays without a class, an unsure one is to be ignored.
+    """
+    values = map_pixels(item)
+    names = {value: making.names.get(name, name) for value, name in item.classes.items()}
+    ignore = _VOID if _VOID not in names else max(names) + 1
+    limits = np.full(max((ignore, *names)) + 1, making.thresholds.default, dtype=np.float64)
+    for value, name in names.items():
+        limits[value] = making.thresholds.of(name)
+    sure = np.where(confidence >= limits[values] * STEPS, values, ignore)
+    height, width = sure.shape
+    layers = tuple(
+        Layer(value=value, mask=rle_mask(runs, height, width))
+        for value, runs in rle.from_labels(sure).items()
+        if value
+    )
+    score = round(float(confidence.mean(dtype=np.float64)) / STEPS, 6)
+    return SemanticMap(
+        source=Layers(height=height, width=width, layers=layers),
+        classes=names,
+        ignore=ignore,
+        provenance=_provenance(making, score),
+    )
+
+
+def confidence_text(confidence: NDArray[np.uint8]) -> str:
+    """The confidence of an image's pixels, (h, w), as a PNG in base64."""
+    from PIL import Image as Pictures
+
+    out = BytesIO()
+    Pictures.fromarray(confidence).save(out, "PNG", compress_level=1)
+    return base64.b64encode(out.getvalue()).decode()
+
+
+def confidences(text: str) -> NDArray[np.uint8]:
+    """The confidence of an image's pixels, (h, w), in 256 steps. Raises ValueError where the text is none."""
+    from PIL import Image as Pictures
+
+    with decoding("the confidence"), Pictures.open(BytesIO(base64.b64decode(text))) as image:
+        return np.array(image, dtype=np.uint8)
