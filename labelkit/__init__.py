@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         FormatError,
         LabelkitError,
         LossError,
+        ModelError,
         RecordError,
         UsageError,
     )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         SemanticMap,
     )
     from labelkit.pipeline import Report, convert
+    from labelkit.prelabelling import Run, prelabel
     from labelkit.validation import Validation, validate
     from labelkit.visible import same
 
@@ -62,11 +64,13 @@ __all__ = [
     "LossError",
     "Mask",
     "Mended",
+    "ModelError",
     "Polygons",
     "Record",
     "RecordError",
     "Report",
     "Rle",
+    "Run",
     "SemanticMap",
     "UsageError",
     "Validation",
@@ -75,6 +79,7 @@ __all__ = [
     "fit_header",
     "mend",
     "open_dataset",
+    "prelabel",
     "same",
     "validate",
 ]
@@ -89,6 +94,7 @@ _HOMES = (
     "pipeline",
     "validation",
     "mending",
+    "prelabelling",
 )
 
 

@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import msgspec
 
@@ -68,15 +68,19 @@ class Journal:
             _refuse_old_run(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            self._stream: BinaryIO = self.file.open("r+b" if self.file.exists() else "x+b")
+            self._file = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise DestinationError(str(self.file), f"cannot be written ({error.strerror})") from None
-        _lock(self._stream, self.file)
         self._offsets: list[int] = []
-        if resume and os.fstat(self._stream.fileno()).st_size:
-            self._read()
-        else:
-            self._begin()
+        try:
+            _lock(self._file, self.file)
+            if resume and os.fstat(self._file).st_size:
+                self._read()
+            else:
+                self._begin()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def count(self) -> int:
@@ -84,28 +88,18 @@ class Journal:
 
     def line(self, number: int) -> Line:
         """A batch that is in it."""
-        self._stream.seek(self._offsets[number])
-        return msgspec.json.decode(self._stream.readline(), type=Line)
+        with self.file.open("rb") as stream:
+            stream.seek(self._offsets[number])
+            return msgspec.json.decode(stream.readline(), type=Line)
 
     def append(self, line: Line) -> None:
         """Write a batch, whole, to the disk. Raises DestinationError where there is no room."""
         assert line.batch == self.count
-        end = self._stream.seek(0, os.SEEK_END)
-        try:
-            self._stream.write(msgspec.json.encode(line) + b"\n")
-            self._stream.flush()
-            os.fsync(self._stream.fileno())
-        except OSError as error:
-            self._cut(end)
-            advice = f"{self.count} batches are kept; --resume goes on with the next"
-            raise DestinationError(
-                str(self.file), f"cannot be written ({error.strerror or error})", "", advice
-            ) from None
-        self._offsets.append(end)
+        self._offsets.append(self._write(msgspec.json.encode(line)))
 
     def forget(self, number: int) -> None:
         """Drop a batch and all behind it."""
-        self._cut(self._offsets[number])
+        os.ftruncate(self._file, self._offsets[number])
         del self._offsets[number:]
 
     def windows(self) -> Iterator[dict[str, Entry]]:
@@ -116,33 +110,43 @@ class Journal:
 
     def close(self) -> None:
         """Let others open it."""
-        self._stream.close()
+        os.close(self._file)
 
     def _begin(self) -> None:
-        self._cut(0)
-        head = {"labelkit-run": VERSION, "facts": self.facts}
-        self._stream.write(msgspec.json.encode(head) + b"\n")
-        self._stream.flush()
+        os.ftruncate(self._file, 0)
+        self._write(msgspec.json.encode({"labelkit-run": VERSION, "facts": self.facts}))
 
-    def _cut(self, end: int) -> None:
-        self._stream.seek(end)
-        self._stream.truncate()
+    def _write(self, text: bytes) -> int:
+        """Put a line at the end, synced, or nothing; returns where it begins."""
+        end = os.lseek(self._file, 0, os.SEEK_END)
+        rest = memoryview(text + b"\n")
+        try:
+            while rest:
+                rest = rest[os.write(self._file, rest) :]
+            os.fsync(self._file)
+        except OSError as error:
+            os.ftruncate(self._file, end)
+            advice = f"{self.count} batches are kept; --resume goes on with the next"
+            raise DestinationError(
+                str(self.file), f"cannot be written ({error.strerror or error})", "", advice
+            ) from None
+        return end
 
     def _read(self) -> None:
         """Find the batches, and cut off what a killed run left half-written."""
-        self._stream.seek(0)
-        head = self._stream.readline()
-        if not head.endswith(b"\n"):
-            self._begin()
-            return
-        self._check(head)
-        offset = len(head)
-        for text in self._stream:
-            if not _is_whole(text, self.count):
-                break
-            self._offsets.append(offset)
-            offset += len(text)
-        self._cut(offset)
+        with self.file.open("rb") as stream:
+            head = stream.readline()
+            if not head.endswith(b"\n"):
+                self._begin()
+                return
+            self._check(head)
+            offset = len(head)
+            for text in stream:
+                if not _is_whole(text, self.count):
+                    break
+                self._offsets.append(offset)
+                offset += len(text)
+        os.ftruncate(self._file, offset)
 
     def _check(self, head: bytes) -> None:
         try:
@@ -189,14 +193,14 @@ def _brief(value: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}…"
 
 
-def _lock(stream: BinaryIO, file: Path) -> None:
+def _lock(descriptor: int, file: Path) -> None:
     """Keep a second run away. The lock ends with the process, however that ends."""
     try:
         from fcntl import LOCK_EX, LOCK_NB, flock
     except ImportError:  # on Windows
         return
     try:
-        flock(stream.fileno(), LOCK_EX | LOCK_NB)
+        flock(descriptor, LOCK_EX | LOCK_NB)
     except OSError:
         raise DestinationError(
             str(file), "another run is writing it", "", "wait for it, or stop it"

@@ -27,7 +27,7 @@ from labelkit.formats._files import OutsideLinkError, check_names
 from labelkit.images import IMAGES, NOT_COPIED, becomes_png, bring
 from labelkit.loss import Fitted, Ledger, fit, fit_header
 from labelkit.model import Header, Record
-from labelkit.publish import refuse_overlap, staged
+from labelkit.publish import refuse_existing, refuse_overlap, staged
 from labelkit.select import TYPES, Selection, load_class_map, rename_header, rename_record
 
 Options = Mapping[str, Mapping[str, Any]]
@@ -138,6 +138,8 @@ def check_destination(source: Path, destination: str | Path, *, overwrite: bool)
     refuse_overlap(source, place)
     if overwrite:
         _refuse_strangers(place)
+    else:
+        refuse_existing(place)
 
 
 def write_dataset(

@@ -46,10 +46,10 @@ _SMALL = {"min_size": 128, "max_size": 192}
 _TINY = {"resize_size": 64, "crop_size": 64}
 RECIPES = {
     "classification": Recipe(
-        "classification", "resnet18", 60, 2e-3, preset={"resize_size": 64, "crop_size": 64}
+        "classification", "resnet18", 100, 2e-3, preset={"resize_size": 64, "crop_size": 64}
     ),
-    "detection": Recipe("detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 150, 1e-3, options=_SMALL),
-    "semantic": Recipe("semantic", "lraspp_mobilenet_v3_large", 100, 3e-3, preset={"resize_size": 128}),
+    "detection": Recipe("detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 180, 1e-3, options=_SMALL),
+    "semantic": Recipe("semantic", "lraspp_mobilenet_v3_large", 120, 3e-3, preset={"resize_size": 128}),
     "instance": Recipe("instance", "maskrcnn_resnet50_fpn", 150, 1e-3, options=_SMALL),
 }
 _BATCH = 8
@@ -78,6 +78,11 @@ def _fit(recipe: Recipe, classes: int, loss_of: Callable[[Any, list[int]], Any])
     if recipe.task != "classification":
         options["weights_backbone"] = None
     model = get_model(recipe.model, **options).train()
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.BatchNorm2d):
+            layer.momentum = (
+                0.1  # MobileNets have 0.01, with which so few steps leave the means where they were
+            )
     weights = [each for each in model.parameters() if each.requires_grad]
     optimizer = torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, recipe.steps, pct_start=0.2)

@@ -68,9 +68,8 @@ def choose(
         item = find_weights(name, weights)
         file = fetched(item)
         names = class_names(item.meta["categories"])
-        return Choice(
-            task, name, options or {}, item.name, file, sha256(file), names, item.transforms(), item
-        )
+        transforms = _transforms(item, preset)
+        return Choice(task, name, options or {}, item.name, file, sha256(file), names, transforms, item)
     assert weights is not None
     if classes is None:
         raise UsageError(f"--weights {weights}", "a checkpoint does not name its classes", "--classes FILE")

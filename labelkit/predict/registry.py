@@ -1,8 +1,8 @@
 """Which models there are: torchvision's own registry, sorted by what a model is for.
 
 A model's task is read off the class that its builder says it returns (and, for classifiers, which have no
-class in common, off its module), so that models that torchvision will have, and those that a program
-registers itself with ``torchvision.models.register_model``, are found without a list of ours.
+class in common, off its module), so that models that torchvision will have, and those that a program adds to
+the registry, are found without a list of ours.
 """
 
 from __future__ import annotations
