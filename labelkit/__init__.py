@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelkit.comparing import Comparison, compare
     from labelkit.dataset import Dataset, open_dataset
     from labelkit.errors import (
         BadRecordsError,
@@ -49,6 +50,7 @@ __all__ = [
     "Box",
     "Category",
     "Cell",
+    "Comparison",
     "Dataset",
     "DestinationError",
     "Finding",
@@ -70,6 +72,7 @@ __all__ = [
     "SemanticMap",
     "UsageError",
     "Validation",
+    "compare",
     "convert",
     "fit",
     "fit_header",
@@ -89,6 +92,7 @@ _HOMES = (
     "pipeline",
     "validation",
     "mending",
+    "comparing",
 )
 
 
