@@ -273,6 +273,13 @@ def test_what_cannot_be_read_is_told_and_the_exit_code_says_so(before: Path) -> 
     assert "1 image reviewed, 2 not reviewed" in done.stdout
 
 
+def test_without_any_provenance_that_is_said(tmp_path: Path) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(BoundingBox(box=box(4), category="car"))])
+    done = labelkit("compare", before, before)
+    assert "nothing before the review has a provenance" in done.stdout
+    assert "1 of humans: 1 unchanged" in done.stdout
+
+
 def test_without_a_common_image_that_is_the_first_thing_said(before: Path) -> None:
     after = write_jsonl(before.with_name("after"), HEADER, [record(path="other.jpg")])
     done = labelkit("compare", before, after)

@@ -220,6 +220,14 @@ def test_of_a_uid_that_is_there_twice_the_first_one_counts() -> None:
     before = record(predicted(0, uid="a"))
     after = record(predicted(9, uid="a"), predicted(0, uid="a"))
     assert told(before, after) == [("moved", "person", "person"), ("added", None, "person")]
+    twice = record(predicted(0, uid="a"), predicted(9, uid="a"))
+    assert told(twice, before) == [("accepted", "person", "person"), ("deleted", "person", None)]
+
+
+def test_what_was_rejected_is_neither_there_nor_added() -> None:
+    rejected = predicted(0).model_copy(update={"provenance": MADE.model_copy(update={"status": "rejected"})})
+    assert told(record(predicted(0)), record(rejected)) == [("deleted", "person", None)]
+    assert told(record(), record(rejected)) == []
 
 
 @pytest.mark.parametrize(
@@ -228,6 +236,7 @@ def test_of_a_uid_that_is_there_twice_the_first_one_counts() -> None:
         (0.0, 1.0, "accepted"),
         (0.99, 1.0, "accepted"),
         (1.0, 1.0, "moved"),
+        (1.0 - 1e-9, 1.0, "moved"),
         (0.004, 0.01, "accepted"),
         (0.004, 0.0, "moved"),
         (1e-9, 0.0, "accepted"),
@@ -242,6 +251,12 @@ def test_a_box_has_moved_where_an_edge_is_off_by_the_tolerance(
     x, y, w, h = box(0)
     wider = predicted(0).model_copy(update={"box": Box(x, y, w, h + off)})
     assert told(record(predicted(0)), record(wider), tolerance)[0][0] == verdict
+
+
+def test_edges_are_compared_and_not_sizes() -> None:
+    x, y, w, h = box(0)
+    larger = predicted(0).model_copy(update={"box": Box(x - 0.9, y - 0.9, w + 1.8, h + 1.8)})
+    assert told(record(predicted(0)), record(larger)) == [("accepted", "person", "person")]
 
 
 def test_corners_cut_to_whole_pixels_are_accepted() -> None:
@@ -501,12 +516,14 @@ def scored(draw: st.DrawFn) -> list[Outcome]:
     found = []
     for _ in range(draw(st.integers(0, 12))):
         was = draw(st.sampled_from(NAMES))
-        verdict = draw(st.sampled_from(["accepted", "moved", "relabelled", "deleted", "added"]))
+        verdict = draw(st.sampled_from(["accepted", "moved", "relabelled", "deleted", "added", "unchanged"]))
         score = draw(scores)
         iou = draw(st.sampled_from([0.2, 0.5, 0.8])) if verdict == "moved" else None
         now = {"deleted": None, "relabelled": NAMES[NAMES.index(was) - 1]}.get(verdict, was)
         if verdict == "added":
             found.append(Outcome("objects", "added", None, was, is_prediction=False))
+        elif verdict == "unchanged":
+            found.append(Outcome("objects", "unchanged", was, was, is_prediction=False, score=score))
         else:
             found.append(Outcome("objects", verdict, was, now, True, score, iou))  # type: ignore[arg-type]
     return found
@@ -523,9 +540,12 @@ def test_thresholds_are_those_of_counting_by_hand(found: list[Outcome], wanted: 
         mine = [
             (each.score, each.verdict == "accepted" or (each.verdict == "moved" and (each.iou or 0) >= 0.5))
             for each in found
-            if each.verdict != "added" and each.score is not None and name in (None, each.was)
+            if each.is_prediction and each.score is not None and name in (None, each.was)
         ]
-        there = sum(each.now is not None and name in (None, each.now) for each in found)
+        there = sum(
+            each.now is not None and each.verdict != "unchanged" and name in (None, each.now)
+            for each in found
+        )
         candidates = []
         for t in sorted({score for score, _ in mine if 0 <= score <= 1}):
             kept = [right for score, right in mine if score >= t]
@@ -546,7 +566,7 @@ def test_bins_hold_every_prediction_once_and_where_its_score_is(found: list[Outc
     for each in found:
         counting.add(each)
     table = counting.table("objects", NAMES)
-    predictions = [each for each in found if each.was is not None]
+    predictions = [each for each in found if each.is_prediction]
     assert sum(each.counts.predicted for each in table.all_bins()) == len(predictions)
     for each in table.all_bins():
         if each.low is not None and each.high is not None:

@@ -48,9 +48,17 @@ def _lines(comparison: Comparison) -> Iterator[str]:
             yield _became(what, counts)
     if comparison.maps != Maps():
         yield f"semantic maps: {_maps(comparison)}"
+    if _has_no_prediction(comparison):
+        yield "nothing before the review has a provenance, from its format or a carrier: no machine made it"
     for code, name, count, examples in comparison.ledger.rows():
         first = examples[0]
         yield f"{code} {name} ({count:,}): {first.place}: {first.message}"
+
+
+def _has_no_prediction(comparison: Comparison) -> bool:
+    """Whether images were reviewed in which humans had made all that was there."""
+    maps, counts = comparison.maps, comparison.objects.total + comparison.labels.total
+    return comparison.images > 0 and not (counts.predicted or maps.accepted or maps.changed or maps.deleted)
 
 
 def _became(what: str, counts: Counts) -> str:
