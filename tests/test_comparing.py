@@ -25,6 +25,7 @@ from labelkit.geometry import rle
 from labelkit.model import (
     BoundingBox,
     Box,
+    Cell,
     Image,
     ImageLabel,
     Instance,
@@ -323,9 +324,12 @@ def test_an_image_of_two_sizes_is_an_error_and_not_counted() -> None:
 def test_a_malformed_mask_is_an_error_and_the_others_are_counted() -> None:
     broken = Instance(mask=Mask(b'{"size":[320,320],"counts":[1]}'), category="car", provenance=MADE)
     fine = record(predicted(0), path="fine.jpg")
-    done = compared([record(broken), fine], [record(thing("rle", box(0), "car")), fine])
-    assert [error.place for error in done.errors] == ["b/1.jpg"]
-    assert (done.images, done.objects.total.accepted) == (1, 1)
+    lost = broken.model_copy(update={"mask": Mask.of(Cell("objects", 3))})
+    for item in (broken, lost):
+        for other in (thing("rle", box(0), "car"), BoundingBox(box=box(0), category="car")):
+            done = compared([record(item), fine], [record(other), fine])
+            assert [error.place for error in done.errors] == ["b/1.jpg"]
+            assert (done.images, done.objects.total.accepted) == (1, 1)
 
 
 def test_a_size_that_only_one_side_says_is_that_of_both() -> None:

@@ -13,9 +13,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from labelkit.derive import mask_box
 from labelkit.geometry import rle
 from labelkit.geometry.boxes import box_iou
-from labelkit.model import Box, Cell, Instance, Mask, Object, Polygons, Record
+from labelkit.model import Box, Cell, Instance, Object, Polygons, Record
 from labelkit.pixels import mask_runs
 
 TOLERANCE = 1.0  # pixels
@@ -24,22 +25,13 @@ Floats = NDArray[np.float64]
 
 
 def place(record: Record, item: Object) -> Box:
-    """The box of an object: the one that is stated, else the extent of its pixels.
+    """The box of an object: the one that is stated, else the extent of its mask.
 
     Raises ValueError where the mask cannot be decoded.
     """
     if item.kind == "box":
         return item.box
-    if item.box is not None:
-        return item.box
-    runs = mask_runs(record, item.mask)
-    height = record.image.height or _height(item.mask)
-    return Box(*(float(side) for side in rle.extent(runs, height))) if height else Box(0.0, 0.0, 0.0, 0.0)
-
-
-def _height(mask: Mask) -> int:
-    size = getattr(mask.shape, "size", None)
-    return int(size[0]) if size else 0
+    return item.box or mask_box(record, item) or Box(0.0, 0.0, 0.0, 0.0)
 
 
 def moved(before: Record, was: Object, after: Record, now: Object, tolerance: float) -> float | None:
