@@ -312,6 +312,15 @@ def test_pixels_decide_where_both_have_them_and_the_box_where_one_has_not() -> N
     assert told(record(boxed), record(extent))[0][0] == "changed"
 
 
+def test_a_box_beside_a_mask_counts_where_a_human_drew_it() -> None:
+    before = thing("rle", Box(10, 10, 20, 20), "car", provenance=MADE, box=Box(5, 5, 33, 30))
+    derived = thing("rle", Box(10, 10, 20, 20), "car", box=Box(10, 10, 19, 19))
+    drawn = thing("rle", Box(10, 10, 20, 20), "car", box=Box(5, 5, 33, 60))
+    assert told(record(before), record(derived)) == [("accepted", "car", "car")]
+    (found,) = outcomes(record(before), record(drawn), 1.0)
+    assert (found.verdict, found.iou) == ("moved", pytest.approx(0.5))
+
+
 def test_an_image_of_two_sizes_is_an_error_and_not_counted() -> None:
     other = record(predicted(0)).model_copy(update={"image": Image(path="b/1.jpg", width=9, height=9)})
     done = compared([record(predicted(0))], [other])

@@ -1,11 +1,12 @@
-"""Where an object is: its pixels where both sides know them, else its box; and whether it is elsewhere now.
+"""Where an object is: its pixels where both sides know them, else its box; whether it is elsewhere now.
 
 Tools round. labelImg cuts corners to whole pixels (``int()`` in its convertPoints2BndBox), so that every
 edge of an untouched prediction may be off by nearly one pixel; CVAT writes two decimals, and so do COCO's own
 files. Hence a box has moved where one of its four edges is off by the tolerance **or more**, and the usual
 tolerance is one pixel: the smallest step that a person makes with an arrow key is told, what a tool cut away
 is not. Outlines of as many points are compared point by point in the same way. All other masks have moved
-where a pixel differs.
+where a pixel differs. A box beside a mask that has not moved counts only where it is neither what it was nor
+what tools derive from the mask.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from labelkit.model import Box, Cell, Instance, Object, Polygons, Record
 from labelkit.pixels import mask_runs
 
 TOLERANCE = 1.0  # pixels
+_DERIVED = 2.0  # extents of vertices and of pixels differ by less; boxes of COCO's crowds are 1 too small
 _NOISE = 1e-6  # pixels that float64 loses on the way through percents of an image, and back
 Floats = NDArray[np.float64]
 
@@ -39,12 +41,21 @@ def moved(before: Record, was: Object, after: Record, now: Object, tolerance: fl
 
     Raises ValueError where a mask cannot be decoded, or two masks are of different sizes.
     """
+    old, new = was.box, now.box
     if was.kind == "instance" and now.kind == "instance":
-        return _moved_mask(before, was, after, now, tolerance)
-    old, new = place(before, was), place(after, now)
+        iou = _moved_mask(before, was, after, now, tolerance)
+        if iou is not None or old is None or new is None or old == new or _is_derived(after, now, new):
+            return iou
+    old, new = old or place(before, was), new or place(after, now)
     if old == new or not apart(np.array([old]), np.array([new]), tolerance)[0, 0]:
         return None
     return float(box_iou([old], [new])[0, 0])
+
+
+def _is_derived(record: Record, item: Instance, box: Box) -> bool:
+    """Whether a box is the extent of its object's mask, as tools make it that know no other."""
+    extent = mask_box(record, item)
+    return extent is not None and not apart(np.array([extent]), np.array([box]), _DERIVED)[0, 0]
 
 
 def apart(old: Floats, new: Floats, tolerance: float) -> NDArray[np.bool_]:
