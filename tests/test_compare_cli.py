@@ -9,14 +9,16 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from made import HEADER
+from hypothesis import given, settings
+from made import HEADER, record_lists
 from test_cli import labelkit
 from test_comparing import MADE, box, image, label, painted, predicted, record, thing
-from test_laws import write_jsonl
+from test_laws import folder, write_jsonl
 from test_terminal import shown
 
 from labelkit import Record, compare, convert
 from labelkit.comparing.counts import Counts
+from labelkit.formats import formats
 from labelkit.model import BoundingBox
 from labelkit.outputs.compare_json import as_json
 from labelkit.thresholds import read_thresholds
@@ -157,6 +159,21 @@ def test_whole_pixels_are_accepted_in_voc(before: Path) -> None:
     done = compare(before, after)
     assert (done.objects.total.accepted, done.objects.total.moved) == (6, 0)
     assert compare(before, after, tolerance=0.1).objects.total.moved == 6
+
+
+@pytest.mark.parametrize("to", formats())
+@given(items=record_lists())
+@settings(max_examples=15)
+def test_what_nobody_edits_in_a_format_is_accepted(to: str, items: list[Record]) -> None:
+    """Whatever the format can hold: its carrier knows the rest."""
+    with folder() as root:
+        before = write_jsonl(root / "before", HEADER, items)
+        convert(before, root / "after", to=to, images="none")
+        done = compare(before, root / "after")
+    assert (done.images, list(done.errors)) == (len(items), [])
+    for counts in (done.objects.total, done.labels.total):
+        assert (counts.accepted, counts.unchanged, counts.added) == (counts.predicted, counts.human, 0)
+    assert (done.maps.changed, done.maps.changed_human, done.maps.added) == (0, 0, 0)
 
 
 def test_masks_survive_every_format_that_has_them(tmp_path: Path) -> None:
@@ -300,6 +317,7 @@ def test_without_a_common_image_that_is_the_first_thing_said(before: Path) -> No
         (["--prelabels-format", "cocoo"], "did you mean coco?"),
         (["--voc-base", "0"], "--voc-…: does nothing, for the data sets are jsonl and jsonl"),
         (["-o", "nowhere/report.txt"], "there is no folder 'nowhere'"),
+        (["--precision", "0.9", "-o", "t", "--thresholds-out", "./t"], "'t', which -o is to write"),
         (["--precision", "0.9", "--thresholds-out", "nowhere/t.json"], "there is no folder 'nowhere'"),
     ],
 )

@@ -74,6 +74,8 @@ def command(
     options = take_format_options(rest)
     if thresholds_out is not None and len(rest["precisions"]) != 1:
         raise UsageError("--thresholds-out", f"{len(rest['precisions'])} --precision", "one of it")
+    if target is not None and thresholds_out is not None and target.resolve() == thresholds_out.resolve():
+        raise UsageError("--thresholds-out", f"{str(target)!r}, which -o is to write", "another file")
     for file in (target, thresholds_out):
         for source in (prelabels, reviewed):
             refuse_target(file, output_format, source)
