@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -325,6 +327,14 @@ def test_wrong_usage_is_one_line_and_exit_2(before: Path, options: list[str], me
     done = labelkit("compare", before, before, *options)
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_full_disk_is_one_line_and_exit_2(before: Path) -> None:
+    command = f"ulimit -f 2; exec {sys.executable} -m labelkit compare {before} {before}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "TMPDIR names another place for temporary files" in done.stderr
     assert "Traceback" not in done.stderr
 
 
