@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from labelkit.comparing import Comparison, compare
     from labelkit.dataset import Dataset, open_dataset
     from labelkit.errors import (
         BadRecordsError,
@@ -51,6 +52,7 @@ __all__ = [
     "Box",
     "Category",
     "Cell",
+    "Comparison",
     "Dataset",
     "DestinationError",
     "Finding",
@@ -74,6 +76,7 @@ __all__ = [
     "SemanticMap",
     "UsageError",
     "Validation",
+    "compare",
     "convert",
     "fit",
     "fit_header",
@@ -95,6 +98,7 @@ _HOMES = (
     "validation",
     "mending",
     "prelabelling",
+    "comparing",
 )
 
 

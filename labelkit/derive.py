@@ -57,13 +57,17 @@ def as_box(record: Record, item: Instance) -> BoundingBox | None:
 
 
 def mask_box(record: Record, item: Instance) -> Box | None:
-    """The extent of a polygon's vertices or of an RLE's pixels; None where there are none."""
+    """The extent of a polygon's vertices or of an RLE's pixels; None where there are none.
+
+    Raises ValueError where the mask is malformed, or its map is not there.
+    """
     shape = item.mask.shape
     if isinstance(shape, Polygons):
         rings = [ring for rings in shape.parts for ring in rings if len(ring) > 1]
         return Box(*polygon_extent(rings)) if rings else None
+    runs = mask_runs(record, item.mask)
     height = map_pixels(record.maps[shape.map]).shape[0] if isinstance(shape, Cell) else shape.size[0]
-    x, y, w, h = rle.extent(mask_runs(record, item.mask), height)
+    x, y, w, h = rle.extent(runs, height)
     return Box(float(x), float(y), float(w), float(h)) if w and h else None
 
 

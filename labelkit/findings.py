@@ -2,8 +2,8 @@
 
 Codes are stable: three letters and three digits. Those of rules are in ``labelkit.rules``; those of
 conversions in ``CODES``, with the name and the meaning that ``labelkit formats --codes`` prints. LOS1xx is
-dropped, LOS2xx changed, LOS3xx derived; ODD is legal in its format but wrong, and converted as it is; NOTE
-says what was assumed.
+dropped, LOS2xx changed, LOS3xx derived; ODD is legal in its format but wrong, and converted as it is; CMP is
+about pairing the images of two data sets; NOTE says what was assumed.
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ CODES: dict[str, tuple[str, str]] = {
     "ODD011": ("mask-unowned", "pixels of an object that the annotation does not list"),
     "ODD012": ("carrier-unreadable", "the carrier cannot be read, and is left out"),
     "ODD013": ("image-misnamed", "the image file is of another type than its name says"),
+    "CMP101": ("image-ambiguous", "two images of one side could be this image of the other"),
+    "CMP102": ("image-twice", "a data set has this image twice"),
+    "CMP103": ("image-named-otherwise", "the two data sets give this image another suffix"),
+    "CMP104": ("prediction-unknown", "a reviewed label is a prediction that was not compared"),
     "NOTE01": ("assumed", "the source does not say, and this was assumed"),
     "NOTE02": ("unchecked", "what was not asked for was not decoded, and so was not checked"),
 }

@@ -27,7 +27,7 @@ LAYERS = [
     {"carrier", "options", "triage", "baseline", "matching", "journal", "thresholds"},
     {"dataset"},
     {"inspection"},
-    {"pipeline", "validation", "statistics", "predict"},
+    {"pipeline", "validation", "statistics", "predict", "comparing"},
     {"image_folder", "prelabels"},
     {"labelling", "run_record"},
     {"prelabelling"},

@@ -89,7 +89,8 @@ def ground_truth(folder: Path, out: Path) -> COCO:
             runs = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
             annotations.append({
                 "id": len(annotations) + 1, "image_id": images[f"{number:03}.png"],
-                "category_id": categories[CLASSES[label]], "bbox": list(extent(mask)), "area": float(mask.sum()),
+                "category_id": categories[CLASSES[label]], "bbox": list(extent(mask)),
+                "area": float(mask.sum()),
                 "iscrowd": 0, "segmentation": {"size": list(mask.shape), "counts": runs["counts"].decode()},
             })  # fmt: skip
     file = folder / "truth.json"

@@ -27,6 +27,7 @@ _COMMANDS = {
     "formats": "List the formats and what each carries, or detect one.",
     "validate": "Find every defect of a data set.",
     "prelabel": "Let a model label images before a human does.",
+    "compare": "Tell what a reviewer did with a machine's labels.",
     "models": "List the models there are for a task.",
     "stats": "Count images, objects, labels and pixels by class and split.",
     "rules": "List the rules of validate, or explain some.",

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, TextIO
+from typing import TextIO
 
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
-
+from labelkit.outputs.tables import Columns, count_of, printable, write_tables
 from labelkit.statistics import QUANTILES, ClassStatistics, Counts, Spread, Statistics
 
-_PIPE_WIDTH = 500  # lines in a pipe or a file are not wrapped
 _MOST_SPLITS = 6  # that have a column in the table of classes
 _MOST_PAIRS = 10
 _NO_SPLIT = "(no split)"
@@ -20,40 +15,24 @@ _NO_SPLIT = "(no split)"
 
 def write(statistics: Statistics, stream: TextIO) -> None:
     """All tables that have something to say."""
-    console = Console(file=stream, width=None if stream.isatty() else _PIPE_WIDTH, highlight=False)
-    lines = (
-        Text(summary(statistics)).wrap(console, console.width) if stream.isatty() else [summary(statistics)]
-    )
-    stream.write("".join(f"{str(line).rstrip()}\n" for line in lines))
-    for title, columns in _tables(statistics):
-        table, is_cut = _fitted(columns, console)
-        with console.capture() as capture:
-            console.print(
-                Text(f"{title}, cut to the width of the terminal" if is_cut else title, style="bold")
-            )
-            console.print(table)
-        stream.write("\n" + "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n")
+    write_tables([summary(statistics)], _tables(statistics), stream)
 
 
 def summary(statistics: Statistics) -> str:
     """The counts in a few words."""
     used = sum(each.all.images > 0 for each in statistics.classes)
     words = [
-        f"{_of(statistics.all.images, 'image')} ({statistics.all.empty_images:,} without any label)",
-        _of(statistics.all.objects, "object"),
-        f"{used:,} of {_of(len(statistics.classes), 'class', 'classes')} used",
+        f"{count_of(statistics.all.images, 'image')} ({statistics.all.empty_images:,} without any label)",
+        count_of(statistics.all.objects, "object"),
+        f"{used:,} of {count_of(len(statistics.classes), 'class', 'classes')} used",
     ]
     if statistics.chosen:
         words.append(f"of {' and '.join(statistics.chosen)} only")
     if statistics.unreadable:
-        words.append(f"{_of(statistics.unreadable, 'error')} on the way (labelkit validate tells them)")
+        words.append(f"{count_of(statistics.unreadable, 'error')} on the way (labelkit validate tells them)")
     if not statistics.has_pixels:
         words.append("no pixels counted")
-    return _shown(f"{statistics.source} ({statistics.format}): {', '.join(words)}")
-
-
-def _of(count: int, noun: str, many: str = "") -> str:
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+    return printable(f"{statistics.source} ({statistics.format}): {', '.join(words)}")
 
 
 def _tables(statistics: Statistics) -> Iterator[tuple[str, Columns]]:
@@ -71,49 +50,6 @@ def _tables(statistics: Statistics) -> Iterator[tuple[str, Columns]]:
         yield "how they are spread", _spreads(spreads)
     if statistics.together:
         yield _pairs_title(statistics), _pairs(statistics)
-
-
-class Columns(NamedTuple):
-    """A table. names: the heads of columns of text. numbers: of columns of numbers, what matters first."""
-
-    names: Sequence[str]
-    numbers: Sequence[str]
-    rows: Sequence[Sequence[str]]
-
-
-def _fitted(columns: Columns, console: Console) -> tuple[Table, bool]:
-    """The table without columns of nothing, and without the last ones where it is too wide."""
-    first = len(columns.names)
-    used = [
-        k for k in range(len(columns.numbers)) if any(row[first + k] not in ("0", "") for row in columns.rows)
-    ]
-    table, is_cut = _table(columns, used), False
-    while len(used) > 1 and _width(table, console) > console.width:
-        used, is_cut = used[:-1], True
-        table = _table(columns, used)
-    return table, is_cut
-
-
-def _width(table: Table, console: Console) -> int:
-    """The columns of a terminal that a table needs, without a break in a line."""
-    return Measurement.get(console, console.options.update_width(_PIPE_WIDTH), table).maximum
-
-
-def _table(columns: Columns, used: Sequence[int]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns.names:
-        table.add_column(name, overflow="fold")
-    for k in used:
-        table.add_column(Text(_shown(columns.numbers[k])), justify="right", no_wrap=True)
-    for row in columns.rows:
-        names = (Text(_shown(name)) for name in row[: len(columns.names)])
-        table.add_row(*names, *(row[len(columns.names) + k] for k in used))
-    return table
-
-
-def _shown(name: str) -> str:
-    """A name of which nothing moves the cursor."""
-    return "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
 
 
 def _splits(statistics: Statistics) -> Columns:
