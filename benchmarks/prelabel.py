@@ -93,8 +93,8 @@ def main() -> None:
             bare(files, model, transforms, said.task, said.batch_size, said.device)
             middle = time.perf_counter()
             prelabel(
-                root / "photos", root / "out", task=said.task, model=said.model, weights=str(root / "own.pth"),
-                classes=root / "classes.txt", keep_threshold=0.0 if detects else 0.05,
+                root / "photos", root / "out", task=said.task, model=said.model,
+                weights=str(root / "own.pth"), classes=root / "classes.txt", keep_threshold=0.0 if detects else 0.05,
                 max_per_image=20 if detects else None, device=said.device, batch_size=said.batch_size,
                 workers=said.workers,
             )  # fmt: skip
@@ -107,9 +107,8 @@ def main() -> None:
             shutil.rmtree(root / "out")
             shutil.rmtree(root / "out.labelkit-run")
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        print(
-            f"{said.task} {said.model} {said.size}: median ratio {statistics.median(ratios):.3f}, peak {peak:.0f} MB"
-        )
+        median = statistics.median(ratios)
+        print(f"{said.task} {said.model} {said.size}: median ratio {median:.3f}, peak {peak:.0f} MB")
 
 
 if __name__ == "__main__":

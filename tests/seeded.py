@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from drawn import draw
 from PIL import Image
+from shapes import draw
 from torchvision.models import get_model
 
 

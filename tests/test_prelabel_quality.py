@@ -18,12 +18,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from drawn import CLASSES, Drawn, draw, extent
 from PIL import Image as Pictures
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
-from trained import RECIPES, class_map, trained
+from shapes import CLASSES, RECIPES, Drawn, class_map, draw, extent, trained
 
 from labelkit import open_dataset
 from labelkit.pixels import map_pixels

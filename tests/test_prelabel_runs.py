@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drawn import SIZES
 from seeded import checkpoint, class_file, photos, tree
+from shapes import SIZES
 from test_laws import write_jsonl
 
 import labelkit.journal

@@ -1,14 +1,21 @@
-"""Models that are fitted to drawn shapes: real architectures of torchvision, built by its registry.
+"""Drawn shapes, and models that learn them in a minute: for trying ``labelkit prelabel`` where there are no
+pretrained weights, and for its tests.
 
-They are trained once and kept (``.pytest_cache``), for every process and every later run with the same torch
-and the same recipe. Two cores need about a minute for each.
+    python examples/shapes.py shapes            # photos, their truth, a Mask R-CNN and its classes
+    labelkit prelabel shapes/photos out --task instance --weights shapes/model.pth …
+
+A red and a blue disc differ in colour only, a red disc and a red bar in shape only: a model that is given its
+channels the other way round, or its classes, fails. No image is square, so that x and y cannot be exchanged.
+Models are real architectures of torchvision, built by its registry.
 """
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +23,75 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision
-from drawn import CLASSES, draw, extent
+from numpy.typing import NDArray
+from PIL import Image
 from torchvision.models import get_model, get_model_weights
+
+CLASSES = ("red disc", "blue disc", "red bar")  # in no alphabetical order
+_COLOURS = ((210, 40, 40), (40, 60, 220), (210, 40, 40))
+SIZES = ((120, 90), (96, 128))  # width, height
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An image (h, w, 3) uint8 and its objects: the class (an index) and the mask (h, w) of each."""
+
+    pixels: NDArray[np.uint8]
+    labels: tuple[int, ...]
+    masks: tuple[NDArray[np.bool_], ...]
+
+
+def draw(seed: int, *, most: int = 3) -> Drawn:
+    """An image of up to so many shapes that do not touch one another."""
+    random = np.random.default_rng(seed)
+    width, height = SIZES[seed % len(SIZES)]
+    pixels = random.integers(90, 170, (height, width, 1)) + random.integers(-25, 25, (height, width, 3))
+    taken = np.zeros((height, width), bool)
+    labels: list[int] = []
+    masks: list[NDArray[np.bool_]] = []
+    for _ in range(40):
+        if len(labels) == 1 + seed % most:
+            break
+        label = int(random.integers(len(CLASSES)))
+        mask = _shape(random, label, width, height)
+        if mask is None or (_grown(mask) & taken).any():
+            continue
+        pixels[mask] = np.array(_COLOURS[label]) + random.integers(-20, 20, (int(mask.sum()), 3))
+        taken |= mask
+        labels.append(label)
+        masks.append(mask)
+    return Drawn(pixels.clip(0, 255).astype(np.uint8), tuple(labels), tuple(masks))
+
+
+def _shape(random: np.random.Generator, label: int, width: int, height: int) -> NDArray[np.bool_] | None:
+    rows, columns = np.mgrid[:height, :width]
+    if label == 2:
+        w, h = random.integers(40, 60), random.integers(14, 22)
+        x, y = random.integers(0, width - w), random.integers(0, height - h)
+        return (columns >= x) & (columns < x + w) & (rows >= y) & (rows < y + h)
+    radius = random.uniform(11, 20)
+    x, y = random.uniform(radius, width - radius), random.uniform(radius, height - radius)
+    return (columns + 0.5 - x) ** 2 + (rows + 0.5 - y) ** 2 < radius**2
+
+
+def _grown(mask: NDArray[np.bool_], by: int = 3) -> NDArray[np.bool_]:
+    padded = np.pad(mask, by)
+    shifted = [
+        padded[dy : dy + mask.shape[0], dx : dx + mask.shape[1]]
+        for dy in range(2 * by + 1)
+        for dx in range(2 * by + 1)
+    ]
+    return np.any(shifted, axis=0)
+
+
+def extent(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
+    """x, y, w, h of a mask, half-open."""
+    rows, columns = np.nonzero(mask)
+    x, y = float(columns.min()), float(rows.min())
+    return x, y, float(columns.max() + 1 - x), float(rows.max() + 1 - y)
+
+
+# --- models ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -56,10 +129,10 @@ _BATCH = 8
 
 
 def trained(task: str, cache: Path) -> Path:
-    """The checkpoint of a task's model, fitted now if nobody has fitted it yet."""
+    """The checkpoint of a task's model, fitted now if nobody has fitted it yet in this version of this file."""
     recipe = RECIPES[task]
-    sources = b"".join((Path(__file__).parent / name).read_bytes() for name in ("drawn.py", "trained.py"))
-    key = hashlib.sha256(sources + repr((recipe, torch.__version__)).encode()).hexdigest()[:16]
+    said = Path(__file__).read_bytes() + repr((recipe, torch.__version__)).encode()
+    key = hashlib.sha256(said).hexdigest()[:16]
     file = cache / f"{task}-{key}.pth"
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / f"{task}.lock").open("w") as lock:
@@ -162,14 +235,24 @@ _FIT = {
     "instance": _detector,
 }
 
-if __name__ == "__main__":
-    import sys
-    import time
 
-    for name in sys.argv[1:] or RECIPES:
-        start = time.monotonic()
-        print(
-            trained(name, Path(".pytest_cache/labelkit-models")),
-            f"{time.monotonic() - start:.0f} s",
-            torchvision.__version__,
-        )
+def main() -> None:
+    """Write photos, a trained model and its classes, and say how to label them."""
+    parser = argparse.ArgumentParser(description="Draw shapes, and train a model on others.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--task", choices=list(RECIPES), default="instance")
+    parser.add_argument("--count", type=int, default=12)
+    said = parser.parse_args()
+    (said.folder / "photos").mkdir(parents=True)
+    for number in range(said.count):
+        drawn = draw(number, most=1 if said.task == "classification" else 3)
+        Image.fromarray(drawn.pixels).save(said.folder / "photos" / f"{number:03}.png")
+    (said.folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", "utf-8")
+    shutil.copy(trained(said.task, Path(".shapes-cache")), said.folder / "model.pth")
+    words = " ".join(RECIPES[said.task].arguments)
+    own = f"--weights {said.folder}/model.pth --classes {said.folder}/classes.txt"
+    print(f"labelkit prelabel {said.folder}/photos out {words} {own}")
+
+
+if __name__ == "__main__":
+    main()
