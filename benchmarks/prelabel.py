@@ -94,7 +94,8 @@ def main() -> None:
             middle = time.perf_counter()
             prelabel(
                 root / "photos", root / "out", task=said.task, model=said.model,
-                weights=str(root / "own.pth"), classes=root / "classes.txt", keep_threshold=0.0 if detects else 0.05,
+                weights=str(root / "own.pth"), classes=root / "classes.txt",
+                keep_threshold=0.0 if detects else 0.05,
                 max_per_image=20 if detects else None, device=said.device, batch_size=said.batch_size,
                 workers=said.workers,
             )  # fmt: skip

@@ -129,7 +129,7 @@ _BATCH = 8
 
 
 def trained(task: str, cache: Path) -> Path:
-    """The checkpoint of a task's model, fitted now if nobody has fitted it yet in this version of this file."""
+    """The checkpoint of a task's model, fitted now if this version of this file has not fitted it yet."""
     recipe = RECIPES[task]
     said = Path(__file__).read_bytes() + repr((recipe, torch.__version__)).encode()
     key = hashlib.sha256(said).hexdigest()[:16]
