@@ -126,10 +126,12 @@ class Labelling:
         log = Log(journal.folder)
         parts = dataset.reader.parts()
         total = sum(part.count for part in parts) if all(part.count for part in parts) else None
-        shots = _counted(self._shots(dataset), progress, total)
+        passed = _Passed(progress, total)
         loader = Loader(self.choice.transforms)
-        plan = batches(shots, self.batch_size, any_size=_makes_one_size(self.choice.transforms))
-        ahead = _missing(plan, journal)
+        plan = batches(
+            self._shots(dataset), self.batch_size, any_size=_makes_one_size(self.choice.transforms)
+        )
+        ahead = _missing(plan, journal, passed)
         first = next(ahead, None)
         if first is None:
             return 0
@@ -141,6 +143,7 @@ class Labelling:
             said = runner.guesses(each, on_device=loader.on_device)
             journal.append(_line(each, said))
             images += len(said)
+            passed.add(len(said))
             log.write("batch", number=each.batch.number, images=len(said))
         log.write("predicted", images=images, seconds=round(time.monotonic() - began, 3))
         return images
@@ -203,11 +206,18 @@ def _shot(dataset: Dataset, read: Record, item: Record) -> Shot:
     return take(item.image, file)
 
 
-def _counted(shots: Iterable[Shot], progress: Progress | None, total: int | None) -> Iterator[Shot]:
-    for number, shot in enumerate(shots, 1):
-        yield shot
-        if progress:
-            progress(number, total)
+class _Passed:
+    """How many images are done, told to whoever waits."""
+
+    def __init__(self, progress: Progress | None, total: int | None) -> None:
+        self.progress = progress
+        self.total = total
+        self.count = 0
+
+    def add(self, count: int) -> None:
+        self.count += count
+        if self.progress:
+            self.progress(self.count, self.total)
 
 
 def _makes_one_size(transforms: Any) -> bool:
@@ -215,12 +225,13 @@ def _makes_one_size(transforms: Any) -> bool:
     return getattr(transforms, "crop_size", None) is not None
 
 
-def _missing(plan: Iterable[Batch], journal: Journal) -> Iterator[Batch]:
+def _missing(plan: Iterable[Batch], journal: Journal, passed: _Passed) -> Iterator[Batch]:
     """The batches that are not in the journal; what it says from an image on that has changed is dropped."""
     number = -1
     for number, batch in enumerate(plan):
         if number < journal.count:
             if _is_said(batch, journal.line(number)):
+                passed.add(len(batch.shots))
                 continue
             journal.forget(number)
         yield batch
