@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from labelkit.dataset import Dataset, open_dataset, own_options
-from labelkit.errors import UsageError
+from labelkit.errors import FormatError, UsageError
 from labelkit.formats import get_format
 from labelkit.image_folder import NAME, is_images, open_images
 from labelkit.journal import Journal
@@ -146,6 +146,7 @@ def prelabel(
     folder = run_folder(destination)
     with closing(Journal(folder, labelling.facts, resume=resume, overwrite=overwrite)) as journal:
         predicted = labelling.fill(journal, dataset, progress)
+        _refuse_unread(journal, dataset)
         with Recorder(journal, making, forgets_unread=dataset.format.name == NAME) as recorder:
             report = write_dataset(
                 replace(dataset, header=header),
@@ -187,6 +188,15 @@ def _opened(
     known = own_options(origin.open)
     said = options.get(origin.name, {})
     return dataset(**{name: value for name, value in said.items() if name in known})
+
+
+def _refuse_unread(journal: Journal, dataset: Dataset) -> None:
+    """Raise FormatError where there are images, and not one of them could be labelled."""
+    entries = (entry for window in journal.windows() for entry in window.values())
+    first = next(entries, None)
+    if first is not None and first.fault and all(entry.fault for entry in entries):
+        text = f"no image could be labelled (first {first.path}: {first.fault})"
+        raise FormatError(str(dataset.path), text, "", "--images-dir says where the images are")
 
 
 def _writing(dataset: Dataset, to: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

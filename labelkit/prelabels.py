@@ -21,11 +21,11 @@ from labelkit.geometry import rle
 from labelkit.matching import NEW, Triage, match_labels, match_maps, match_objects
 from labelkit.model import Category, Header, Image, Layer, Layers, Object, Provenance, Record, SemanticMap
 from labelkit.pixels import decoding, map_pixels, rle_mask
+from labelkit.predict.adapters import STEPS
 from labelkit.thresholds import Thresholds
 
 EXISTING = ("keep", "replace", "only-unlabelled")
 OBJECT_TASKS = ("localization", "detection", "instance")
-STEPS = 256  # in which the confidence of a pixel is kept
 _SEMANTIC = "semantic"
 _VOID = 255  # the value of pixels to be ignored, as in VOC, unless a class has it
 

@@ -20,7 +20,7 @@ from test_laws import write_jsonl
 
 import labelkit.journal
 from labelkit import open_dataset, prelabel
-from labelkit.errors import DestinationError, UsageError
+from labelkit.errors import DestinationError, FormatError, UsageError
 from labelkit.model import BoundingBox, Box, Category, Header, Image, Record
 from labelkit.prelabelling import Run, run_folder
 
@@ -81,6 +81,15 @@ def whole(home: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, byt
 def test_two_runs_leave_the_same_bytes(home: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
     run(home, tmp_path / "out")
     assert both(tmp_path / "out") == whole
+
+
+def test_progress_counts_images_that_are_labelled(home: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int | None]] = []
+    run(home, tmp_path / "out", progress=lambda done, total: told.append((done, total)))
+    batches = [(done, 11) for done in (2, 4, 6, 8, 10, 11)]
+    assert told[:6] == batches  # then they are written
+    run(home, tmp_path / "out", resume=True, overwrite=True, progress=lambda *said: told.append(said))
+    assert told[-11 - 6 : -11] == batches
 
 
 def test_workers_leave_the_same_bytes(home: Path, whole: dict[str, bytes], tmp_path: Path) -> None:
@@ -225,6 +234,17 @@ def test_a_broken_image_is_told_and_ends_nothing(home: Path, tmp_path: Path) -> 
     assert [(item["image"], "fault" in item) for item in said] == [
         ("a/001.png", False), ("a/002.png", True), ("a/x.jpg", True), ("b c/000.png", False),
     ]  # fmt: skip
+
+
+def test_a_set_without_its_images_is_not_written_as_if_nothing_were_on_them(
+    home: Path, tmp_path: Path
+) -> None:
+    source = labelled(tmp_path / "set", home)
+    shutil.rmtree(source / "images")
+    with pytest.raises(FormatError, match=r"no image could be labelled .*no such image file.*--images-dir"):
+        run(home, tmp_path / "out", source)
+    assert not (tmp_path / "out").exists()
+    assert run(home, tmp_path / "out", source, images_dir=home / "photos", resume=True).predicted == 6
 
 
 def test_an_image_with_nothing_on_it_is_told_apart_from_one_that_nobody_looked_at(

@@ -88,8 +88,9 @@ def instances_of(output: Mapping[str, Any], size: tuple[int, int], settings: Set
     objects: list[Object] = []
     unknown = 0
     width, height = size
+    masks, corners = output["masks"].float().cpu(), output["boxes"].float().cpu()
     for k, category, box, score in _detections(output, settings):
-        runs = pasted(output["masks"][k], output["boxes"][k], height, width) if category else None
+        runs = pasted(masks[k], corners[k], height, width) if category else None
         if category is None or runs is None or not rle.area(runs):
             unknown += 1
             continue

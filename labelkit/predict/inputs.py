@@ -12,6 +12,7 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
+from labelkit.errors import LabelkitError
 from labelkit.pixels import decoding, refuse_huge
 from labelkit.predict.plan import Batch, Shot
 
@@ -127,7 +128,14 @@ def loaded(batches: Iterable[Batch], loader: Loader, workers: int, *, pinned: bo
         worker_init_fn=_begin,
         pin_memory=pinned,
     )
-    yield from stream
+    try:
+        yield from stream
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise LabelkitError(
+            "a process of --workers", "ended by itself", "", "memory may be short: try fewer, or 0"
+        ) from None
 
 
 def _begin(number: int) -> None:
