@@ -28,9 +28,9 @@ from pydantic import (
 
 from labelkit.errors import UsageError, near
 from labelkit.formats import formats as all_formats
+from labelkit.globs import compiled
 from labelkit.options import format_options, rule_options, shown
 from labelkit.rules import SEVERITIES, matching, selected
-from labelkit.triage import compiled
 from labelkit.validation import TASKS
 
 if sys.version_info >= (3, 11):

@@ -21,7 +21,7 @@ from labelkit.findings import Location
 from labelkit.pixels import decoding, refuse_huge
 from labelkit.table import ImageRow
 
-_ORIENTATION = 0x0112  # the EXIF tag
+ORIENTATION = 0x0112  # the EXIF tag
 _HASH_SIDE = 8  # a difference hash of 8 x 8 = 64 bits
 THUMBNAIL_SIDE = 16
 
@@ -47,7 +47,7 @@ def read_header(path: Path) -> ImageHeader:
         refuse_huge(image.height, image.width)
         # Of a PNG, Pillow would decode all pixels to look for EXIF behind them, where no tool writes it.
         has_exif = image.format != "PNG" or "exif" in image.info
-        orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1
+        orientation = image.getexif().get(ORIENTATION, 1) if has_exif else 1
         return ImageHeader(image.format or "", image.mode, image.width, image.height, orientation)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from labelkit.errors import UsageError
 from labelkit.findings import Finding
+from labelkit.globs import compiled
 from labelkit.rules import matching
 
 _KEY = "per-file-ignores"
@@ -52,31 +51,3 @@ def _paths(finding: Finding) -> Iterable[str]:
     if finding.at is None:
         return [finding.place]
     return [path for path in (finding.at.file, finding.at.image) if path is not None]
-
-
-def compiled(pattern: str, place: str) -> re.Pattern[str]:
-    """A glob as a regular expression: a star stays within a folder, two stars do not. Raises UsageError."""
-    glob = pattern.removeprefix("./")
-    if "/" not in glob:
-        glob = f"**/{glob}"
-    if glob.endswith("/"):
-        glob += "**"
-    try:
-        return re.compile("".join(_translated(piece) for piece in _PIECES.findall(glob)), re.DOTALL)
-    except re.error as error:
-        raise UsageError(
-            f"{place} {pattern!r}", f"no pattern ({error})", "one as in train/**/*.xml"
-        ) from None
-
-
-_PIECES = re.compile(r"\*\*/|\*\*|\[!?\]?[^\]/]*\]|.", re.DOTALL)
-_WILD = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-
-
-def _translated(piece: str) -> str:
-    if piece in _WILD:
-        return _WILD[piece]
-    if len(piece) == 1:
-        return re.escape(piece)
-    inside = re.sub(r"([\\\[^])", r"\\\1", piece[1:-1].removeprefix("!"))
-    return f"(?!/)[{'^' if piece[1] == '!' else ''}{inside}]"

@@ -7,30 +7,23 @@ its frame is drawn without it.
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
-from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
-
-import numpy as np
+from typing import NamedTuple
 
 from labelkit.findings import Location
 from labelkit.outputs.page import text
+from labelkit.photos import as_jpeg, eight_bit
 from labelkit.pixels import refuse_huge
 from labelkit.survey import Survey
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 PER_RULE = 12
 MOST = 200
 MOST_BYTES = 6_000_000  # of pictures in a page
 _SHOWN = 240  # pixels of the page that a picture takes
 _SIDE = 400  # pixels of the picture itself, for dense screens
-_QUALITY = 72
 _SMALL = 6  # a box this many times smaller than its image is shown with what is around it
 _FAR = 2  # how many sizes of the image beyond its edges are shown, at most
 
@@ -192,11 +185,11 @@ def _photo(path: Path, stored: Frame, view: Frame) -> str:
     except Exception:  # decoders raise anything on a broken file
         return ""
     place = f'x="{left}" y="{top}" width="{right - left}" height="{bottom - top}"'
-    return f'<image {place} preserveAspectRatio="none" href="data:image/jpeg;base64,{data}"/>'
+    return f'<image {place} preserveAspectRatio="none" href="{data}"/>'
 
 
 def _jpeg(path: Path, region: tuple[int, int, int, int]) -> str:
-    """A region of an image in pixels, made small. Raises anything where the image is broken."""
+    """A region of an image in pixels, made small, as a URL. Raises anything where the image is broken."""
     from PIL import Image
 
     left, top, right, bottom = region
@@ -210,18 +203,5 @@ def _jpeg(path: Path, region: tuple[int, int, int, int]) -> str:
             across, down = image.width / width, image.height / height
             box = (left * across, top * down, right * across, bottom * down)
             size = max(round((right - left) * scale), 1), max(round((bottom - top) * scale), 1)
-            small = _eight_bit(image).resize(size, Image.Resampling.BILINEAR, box)
-        stream = io.BytesIO()
-        small.save(stream, "JPEG", quality=_QUALITY, optimize=True)
-    return b64encode(stream.getvalue()).decode("ascii")
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    """RGB; samples of more than 8 bits are spread from the darkest to the brightest."""
-    from PIL import Image
-
-    if image.mode[0] not in "IF":
-        return image.convert("RGB")
-    values = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    low, high = float(values.min()), float(values.max())
-    return Image.fromarray(((values - low) * (255 / ((high - low) or 1))).astype(np.uint8)).convert("RGB")
+            small = eight_bit(image).resize(size, Image.Resampling.BILINEAR, box)
+        return as_jpeg(small)

@@ -1,0 +1,227 @@
+"""A record drawn on its photograph: areas, masks, boxes, words, and below the image what the colours mean.
+
+A small image is drawn larger, each of its pixels a square of pixels, so that words can be read on it. Lines
+and letters grow with the image. An area is drawn where no object of its class is, which says the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from labelkit.drawing.colours import BLACK, IGNORED, Colour, ink_on
+from labelkit.drawing.letters import written
+from labelkit.drawing.paint import (
+    DASHED,
+    DOTTED,
+    SOLID,
+    Mask,
+    Pixels,
+    blend,
+    edge,
+    hatch,
+    paste,
+    rectangle,
+)  # fmt: skip
+from labelkit.drawing.scene import Area, Scene, Shown, Thing
+from labelkit.geometry import rle
+from labelkit.model import Box
+
+FILL = 0.4  # of a mask's or an area's colour in the image
+HATCH = 0.75  # of grey in the stripes of what is ignored
+_READABLE = 480  # pixels of the longer side, from which on an image is drawn at its own size
+_PAPER: Colour = (246, 247, 248)
+_PAGE: Colour = (190, 194, 198)  # in the place of an image that cannot be read
+_MOST_ENTRIES = 40  # of classes below the image
+_MEANING = {
+    SOLID: "solid: stated, accepted or changed by a person",
+    DASHED: "dashed: predicted, not yet reviewed",
+    DOTTED: "dotted: rejected",
+}
+
+
+def enlargement(width: int, height: int) -> int:
+    """How many pixels wide a pixel of an image is drawn."""
+    return max(math.ceil(_READABLE / max(width, height)), 1)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Measures of a picture in its pixels. times: its enlargement. line: of an edge. letters: their size."""
+
+    times: int
+    line: int
+    letters: int
+
+    @classmethod
+    def of(cls, width: int, height: int) -> _Scale:
+        times = enlargement(width, height)
+        side = times * math.sqrt(width * height)
+        return cls(times, max(round(side / 280), 1), max(round(side / 48), 11))
+
+
+def picture(scene: Scene, photo: Pixels | None, colours: Mapping[str, Colour]) -> Pixels:
+    """A scene on its photograph (height, width, 3), or on grey where there is none: (h, w, 3)."""
+    scale = _Scale.of(scene.width, scene.height)
+    image = _blank(scene) if photo is None else photo
+    image = np.repeat(np.repeat(image, scale.times, axis=0), scale.times, axis=1)
+    if photo is None:
+        note = written("the image cannot be shown", size=scale.letters, ink=BLACK, ground=_PAGE)
+        paste(image, note, x=(image.shape[1] - note.shape[1]) // 2, y=(image.shape[0] - note.shape[0]) // 2)
+    for area in scene.areas:
+        _draw_area(image, area, scene, colours, scale)
+    for thing in scene.things:
+        _draw_mask(image, thing, scene.height, colours, scale)
+    for thing in scene.things:
+        _draw_box(image, thing, colours, scale)
+    _write_names(image, scene, colours, scale)
+    return _with_legend(image, _legend(scene, colours, scale), scale)
+
+
+def _blank(scene: Scene) -> Pixels:
+    return np.full((scene.height, scene.width, 3), _PAGE, dtype=np.uint8)
+
+
+def _enlarged(mask: Mask, times: int) -> Mask:
+    return np.repeat(np.repeat(mask, times, axis=0), times, axis=1)
+
+
+def _draw_area(image: Pixels, area: Area, scene: Scene, colours: Mapping[str, Colour], scale: _Scale) -> None:
+    runs = area.runs
+    if area.shown is not None:
+        same = [each.runs for each in scene.things if each.shown.category == area.shown.category]
+        masks = [each for each in same if each is not None]
+        runs = rle.minus(runs, rle.union(masks)) if masks else runs
+    mask = _enlarged(rle.decode_mask(runs, scene.height, scene.width), scale.times)
+    if area.shown is None:
+        hatch(image, mask, IGNORED, HATCH, line=2 * scale.line)
+    else:
+        blend(image, mask, colours[area.shown.category], FILL)
+
+
+def _draw_mask(
+    image: Pixels, thing: Thing, height: int, colours: Mapping[str, Colour], scale: _Scale
+) -> None:
+    if thing.runs is None or not rle.area(thing.runs):
+        return
+    window, x, y = rle.window(thing.runs, height)
+    mask, colour = _enlarged(window, scale.times), colours[thing.shown.category]
+    place = {"x": x * scale.times, "y": y * scale.times}
+    blend(image, mask, colour, FILL, **place)
+    edge(image, mask, colour, thing.shown.style, line=scale.line, **place)
+
+
+def _draw_box(image: Pixels, thing: Thing, colours: Mapping[str, Colour], scale: _Scale) -> None:
+    if thing.box is None:
+        return
+    line = scale.line if thing.runs is None else max(scale.line // 2, 1)
+    box = Box(*(number * scale.times for number in thing.box))
+    rectangle(image, box, colours[thing.shown.category], thing.shown.style, line=line)
+
+
+# --- names -------------------------------------------------------------------------------------------------
+
+_Place = tuple[int, int, int, int]  # left, top, right, bottom
+
+
+def _write_names(image: Pixels, scene: Scene, colours: Mapping[str, Colour], scale: _Scale) -> None:
+    """Each object's words at a corner of it, where they hide no other words if there is such a place."""
+    taken: list[_Place] = []
+    for thing in scene.things:
+        tag = _tag(thing.shown, colours, scale.letters)
+        spots = _spots(_extent(thing, scene, scale.times), tag.shape[1], tag.shape[0], image)
+        spot = next((each for each in spots if not any(_overlap(each, one) for one in taken)), spots[0])
+        paste(image, tag, x=spot[0], y=spot[1])
+        taken.append(spot)
+
+
+def _tag(shown: Shown, colours: Mapping[str, Colour], size: int) -> Pixels:
+    ground = colours[shown.category]
+    return written(shown.words, size=size, ink=ink_on(ground), ground=ground)
+
+
+def _extent(thing: Thing, scene: Scene, times: int) -> _Place:
+    """What an object takes of the image: the box of its pixels where they are known, else its box."""
+    if thing.runs is not None and rle.area(thing.runs):
+        x, y, w, h = rle.extent(thing.runs, scene.height)
+    else:
+        assert thing.box is not None  # else there were nothing to draw
+        x, right = sorted(_within(side, scene.width) for side in (thing.box.x, thing.box.x + thing.box.w))
+        y, bottom = sorted(_within(side, scene.height) for side in (thing.box.y, thing.box.y + thing.box.h))
+        w, h = right - x, bottom - y
+    return x * times, y * times, (x + w) * times, (y + h) * times
+
+
+def _within(place: float, side: int) -> int:
+    return math.floor(min(max(place, 0), side))
+
+
+def _spots(extent: _Place, width: int, height: int, image: Pixels) -> Sequence[_Place]:
+    """Where words may stand: above an object, in its upper corner, below it; always inside the image."""
+    left, top, _, bottom = extent
+    made = []
+    for x, y in ((left, top - height), (left, top), (left, bottom), (left, bottom - height)):
+        x = max(min(x, image.shape[1] - width), 0)
+        y = max(min(y, image.shape[0] - height), 0)
+        made.append((x, y, x + width, y + height))
+    return made
+
+
+def _overlap(a: _Place, b: _Place) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+# --- the legend --------------------------------------------------------------------------------------------
+
+
+def _legend(scene: Scene, colours: Mapping[str, Colour], scale: _Scale) -> list[list[Pixels]]:
+    """Lines of pieces: the image's labels, its classes with their numbers, what the lines mean."""
+    size = scale.letters
+    labels = [_tag(label, colours, size) for label in scene.labels]
+    counts = Counter(thing.shown.category for thing in scene.things)
+    counts.update({area.shown.category: 0 for area in scene.areas if area.shown})
+    entries = []
+    for name, count in counts.most_common(_MOST_ENTRIES):
+        tag = written(" ", size=size, ink=BLACK, ground=colours[name])
+        words = _plain(f"{name} {count}" if count else name, size)
+        entries.append(np.concatenate((tag, words), axis=1))
+    if len(counts) > _MOST_ENTRIES:
+        entries.append(_plain(f"and {len(counts) - _MOST_ENTRIES} more classes", size))
+    styles = {shown.style for shown in (*scene.labels, *(thing.shown for thing in scene.things))}
+    notes = [
+        _plain(words, size) for style, words in _MEANING.items() if style in styles and styles != {SOLID}
+    ]
+    notes += (
+        [_plain("grey stripes: ignored", size)] if any(area.shown is None for area in scene.areas) else []
+    )
+    lead = [_plain("image:", size)] if labels else []
+    return [line for line in ([*lead, *labels], entries, notes) if line]
+
+
+def _plain(words: str, size: int) -> Pixels:
+    return written(words, size=size, ink=BLACK, ground=_PAPER)
+
+
+def _with_legend(image: Pixels, lines: list[list[Pixels]], scale: _Scale) -> Pixels:
+    """The image with lines of pieces below it, broken where they are wider than it is."""
+    gap, step = scale.letters // 2, lines[0][0].shape[0] + scale.letters // 3 if lines else 0
+    width = max(image.shape[1], 18 * scale.letters)
+    places: list[tuple[Pixels, int, int]] = []
+    y = gap
+    for line in lines:
+        x = gap
+        for piece in line:
+            if x > gap and x + piece.shape[1] > width - gap:
+                x, y = gap, y + step
+            places.append((piece, x, y))
+            x += piece.shape[1] + gap
+        y += step
+    paper = np.full((image.shape[0] + (y if lines else 0), width, 3), _PAPER, dtype=np.uint8)
+    paste(paper, image, x=0, y=0)
+    for piece, x, y in places:
+        paste(paper, piece, x=x, y=image.shape[0] + y)
+    return paper
