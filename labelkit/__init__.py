@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     )
     from labelkit.pipeline import Report, convert
     from labelkit.prelabelling import Run, prelabel
+    from labelkit.showing import Showing, show
     from labelkit.validation import Validation, validate
     from labelkit.visible import same
 
@@ -74,6 +75,7 @@ __all__ = [
     "Rle",
     "Run",
     "SemanticMap",
+    "Showing",
     "UsageError",
     "Validation",
     "compare",
@@ -84,6 +86,7 @@ __all__ = [
     "open_dataset",
     "prelabel",
     "same",
+    "show",
     "validate",
 ]
 
@@ -99,6 +102,7 @@ _HOMES = (
     "mending",
     "prelabelling",
     "comparing",
+    "showing",
 )
 
 

@@ -110,7 +110,7 @@ def convert(
     reading, writing = _options(origin, target, options or {})
     check_destination(source, destination, overwrite=overwrite)
     dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
-    selection = Selection(_words(splits), _words(only, "only", TYPES), _words(classes))
+    selection = Selection(words_of(splits), words_of(only, "only", TYPES), words_of(classes))
     return write_dataset(
         dataset,
         destination,
@@ -118,7 +118,7 @@ def convert(
         selection=selection,
         images=images,
         class_map=_class_map(class_map, dataset.header),
-        derived=_words(derived, "derived", DERIVABLE),
+        derived=words_of(derived, "derived", DERIVABLE),
         edit=edit,
         strict=strict,
         carrier=carrier,
@@ -198,8 +198,8 @@ def _word(name: str, value: str, known: Collection[str]) -> str:
     return value
 
 
-def _words(value: Words, name: str = "", known: Collection[str] = ()) -> tuple[str, ...]:
-    """One word or several, as several."""
+def words_of(value: Words, name: str = "", known: Collection[str] = ()) -> tuple[str, ...]:
+    """One word or several, as several. Raises UsageError where one is none of those that are known."""
     words = (value,) if isinstance(value, str) else tuple(value)
     return tuple(_word(name, word, known) for word in words) if known else words
 

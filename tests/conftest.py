@@ -1,6 +1,7 @@
 """What all tests share: where the corpus of real data is, and hypothesis at a steady pace."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -21,3 +22,13 @@ def corpus() -> Path:
         assert os.environ.get("CI") != "true", f"the corpus is missing: {path}"
         pytest.skip(f"no corpus of real data at {path} (set LABELKIT_CORPUS)")
     return path
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program; under CI it must be there."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        assert os.environ.get("CI") != "true", "Chromium is missing (apt-get install chromium)"
+        pytest.skip("no Chromium to show the page with (apt-get install chromium)")
+    return found

@@ -12,11 +12,11 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 # A module imports only from rows above its own, or its own package.
 LAYERS = [
     {"findings"},
-    {"errors", "model", "geometry", "changes"},
-    {"pixels", "shapes", "places"},
-    {"table"},
+    {"errors", "model", "geometry", "changes", "naming"},
+    {"pixels", "shapes", "places", "globs"},
+    {"table", "drawing"},
     {"image_files", "outline"},
-    {"map_files"},
+    {"map_files", "photos"},
     {"visible", "canonical", "merge_maps", "align"},
     {"restore"},
     {"formats", "schema", "derive", "publish"},
@@ -33,6 +33,7 @@ LAYERS = [
     {"prelabelling"},
     {"mending", "config"},
     {"outputs"},
+    {"showing"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-import subprocess
-import tempfile
 from base64 import b64decode
 from io import BytesIO
 from pathlib import Path
@@ -15,6 +11,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browser import asked, browse, pixels
 from PIL import Image
 from test_outputs import Opened, broken, reaches_out, written_as
 from test_rules_coco import clean, written
@@ -291,31 +288,6 @@ def test_broken_images_leave_the_frame(tmp_path: Path) -> None:
 # --- a browser ---------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """The browser's program; under CI it must be there."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        assert os.environ.get("CI") != "true", "Chromium is missing (apt-get install chromium)"
-        pytest.skip("no Chromium to show the page with (apt-get install chromium)")
-    return found
-
-
-def browse(chromium: str, page: Path, *options: str) -> str:
-    """Open a page in an empty browser; what it prints."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-        done = subprocess.run(
-            [
-                chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                "--no-first-run", "--disable-background-networking", "--disable-sync", "--hide-scrollbars",
-                f"--user-data-dir={profile}", *options, page.as_uri(),
-            ],
-            capture_output=True, text=True, timeout=120,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 @pytest.fixture
 def shown(tmp_path: Path) -> Path:
     """A page of findings with pictures and hostile names."""
@@ -343,12 +315,6 @@ def test_a_browser_shows_the_page_and_runs_its_own_script_only(chromium: str, sh
     assert "hidden" not in bar  # the script ran: it shows the field for filtering
 
 
-def pixels(chromium: str, page: Path, *options: str) -> Any:
-    picture = page.with_suffix(".png")
-    browse(chromium, page, f"--screenshot={picture}", "--window-size=1000,1600", *options)
-    return np.asarray(Image.open(picture).convert("RGB")).astype(int)
-
-
 def test_a_browser_paints_the_page_in_light_and_in_dark(chromium: str, shown: Path) -> None:
     light = pixels(chromium, shown)
     dark = pixels(chromium, shown, "--blink-settings=preferredColorScheme=0")
@@ -359,14 +325,6 @@ def test_a_browser_paints_the_page_in_light_and_in_dark(chromium: str, shown: Pa
         assert len(np.unique(painted.reshape(-1, 3), axis=0)) > 500  # text, plots and a photograph
         yellow = (painted[..., 0] > 240) & (abs(painted[..., 1] - 210) < 20) & (painted[..., 2] < 80)
         assert yellow.sum() > 50  # the boxes on the pictures
-
-
-def asked(chromium: str, page: Path) -> set[str]:
-    """The hosts that were asked for something while a page was open, but for the browser's own."""
-    log = page.with_suffix(".net.json")
-    browse(chromium, page, "--dump-dom", f"--log-net-log={log}", "--host-resolver-rules=MAP * ~NOTFOUND")
-    hosts = set(re.findall(r'"url":"(?:https?|wss?|ftp)://([^/":]+)', log.read_text("utf-8")))
-    return {host for host in hosts if not host.endswith((".google.com", ".googleapis.com", ".gvt1.com"))}
 
 
 def test_the_page_asks_nobody_for_anything(chromium: str, shown: Path) -> None:

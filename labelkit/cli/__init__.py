@@ -29,6 +29,7 @@ _COMMANDS = {
     "prelabel": "Let a model label images before a human does.",
     "compare": "Tell what a reviewer did with a machine's labels.",
     "models": "List the models there are for a task.",
+    "show": "Draw labels on images: PNG files, and a gallery in one HTML file.",
     "stats": "Count images, objects, labels and pixels by class and split.",
     "rules": "List the rules of validate, or explain some.",
     "schema": "Print the JSON Schema of the canonical form.",
@@ -38,6 +39,7 @@ _COMMANDS = {
 # What is left of the work of a command that was stopped.
 _STOPPED = {
     "convert": "; nothing was written",
+    "show": "; nothing was written",
     "prelabel": "; no labels were written, what was predicted is kept: --resume goes on with it",
 }
 

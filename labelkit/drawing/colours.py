@@ -1,10 +1,10 @@
 """A colour for every class: the one that the data set states, else one that is told from those before it.
 
 Colours differ for people who see red and green as one, too. The first are those of Okabe and Ito ("Color
-Universal Design", 2008) without black. Each further one is, of a grid of colours, the one that is farthest from
-all before it, as seen by the eyes that it is nearest for: usual ones, those without long-wave cones and those
-without medium-wave cones. How the latter see is the model of Machado, Oliveira and Fernandes (IEEE TVCG 15,
-2009) at its full strength; distances are those of Oklab (Ottosson, 2020).
+Universal Design", 2008) without black. Each further one is, of a grid of colours, the one that is farthest
+from all before it, as seen by the eyes that it is nearest for: usual ones, those without long-wave cones and
+those without medium-wave cones. How the latter see is the model of Machado, Oliveira and Fernandes (IEEE TVCG
+15, 2009) at its full strength; distances are those of Oklab (Ottosson, 2020).
 """
 
 from __future__ import annotations

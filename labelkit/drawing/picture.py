@@ -141,7 +141,7 @@ def _write_names(image: Pixels, scene: Scene, colours: Mapping[str, Colour], sca
 
 def _tag(shown: Shown, colours: Mapping[str, Colour], size: int) -> Pixels:
     ground = colours[shown.category]
-    return written(shown.words, size=size, ink=ink_on(ground), ground=ground)
+    return written(shown.line, size=size, ink=ink_on(ground), ground=ground)
 
 
 def _extent(thing: Thing, scene: Scene, times: int) -> _Place:

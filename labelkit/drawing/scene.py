@@ -23,14 +23,19 @@ _UNKNOWN = (640, 480)  # width and height of an image of which nobody knows them
 
 @dataclass(frozen=True)
 class Shown:
-    """A label in words. words: beside it. details: all that is known of it, a line each."""
+    """A label in words. words, marks: beside it. details: all that is known of it, a line each."""
 
     category: str
     words: str
+    marks: tuple[str, ...]
     details: tuple[str, ...]
     score: float | None = None
     style: str = SOLID
-    status: str = ""
+
+    @property
+    def line(self) -> str:
+        """Words and marks."""
+        return " · ".join((self.words, *self.marks))
 
 
 @dataclass(frozen=True)
@@ -165,7 +170,9 @@ def _object(item: Object) -> Shown:
 
 def _label(label: ImageLabel) -> Shown:
     words = {"present": "", "absent": "absent", "uncertain": "uncertain"}[label.state]
-    return _shown(label.category, label.score, label.provenance, [words] if words else [], [])
+    return _shown(
+        label.category, label.score, label.provenance, [words] if words else [], ["label of the image"]
+    )
 
 
 def _shown(
@@ -179,15 +186,14 @@ def _shown(
     if score is None and provenance is not None:
         score = provenance.score
     words = category if score is None else f"{category} {score:.2f}"
+    marks, style = list(flags), SOLID
     lines = [f"score: {score:g}"] if score is not None else []
     lines += [", ".join(flags)] if flags else []
-    if provenance is None:
-        return Shown(category, " · ".join([words, *flags]), (category, *lines, *details), score)
-    lines += [f"status: {provenance.status}", f"model: {provenance.model}", f"run: {provenance.run}"]
-    marks = [*flags, "rejected"] if provenance.status == "rejected" else flags
-    style = _STYLES.get(provenance.status, SOLID)
-    shown = " · ".join([words, *marks])
-    return Shown(category, shown, (category, *lines, *details), score, style, provenance.status)
+    if provenance is not None:
+        lines += [f"status: {provenance.status}", f"model: {provenance.model}", f"run: {provenance.run}"]
+        marks += ["rejected"] if provenance.status == "rejected" else []
+        style = _STYLES.get(provenance.status, SOLID)
+    return Shown(category, words, tuple(marks), (category, *lines, *details), score, style)
 
 
 # --- maps --------------------------------------------------------------------------------------------------
@@ -225,4 +231,4 @@ def _of_classes(item: SemanticMap) -> Iterator[Area]:
         if value in item.classes and value != item.ignore:
             found.setdefault(item.classes[value], []).append(runs)
     for name, each in found.items():
-        yield Area(_shown(name, None, item.provenance, [], []), rle.union(each))
+        yield Area(_shown(name, None, item.provenance, [], ["area of a label map"]), rle.union(each))

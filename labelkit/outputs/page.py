@@ -2,7 +2,7 @@
 
 Whoever opens it may be offline, and what it shows may be hostile: names of classes and files. Every word that
 is not ours goes through ``text``, and the page's Content-Security-Policy forbids what it does not carry; its
-script is allowed by its hash. The style is ``page.css``, the script ``page.js``; both are put into the file.
+script is allowed by its hash. Style and script (``page.css``, ``page.js``) are put into the file.
 """
 
 from __future__ import annotations
@@ -35,15 +35,35 @@ class Section:
         return re.sub(r"\W+", "-", self.title.lower()).strip("-")
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a page looks like and does: files beside this one, put together. extra: more style, of ours."""
+
+    styles: tuple[str, ...] = ("page.css",)
+    script: str = "page.js"
+    extra: str = ""
+
+
+PLAIN = Look()
+
+
 def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
     """A whole HTML document. title: plain text. lead: HTML below the title."""
-    style, script = _asset("page.css"), _asset("page.js")
+    links = "".join(f'<a href="#{each.anchor}">{text(each.title)}</a>' for each in sections)
+    nav = f'<nav aria-label="Sections">{links}</nav>'
+    body = "".join(_section(each) for each in sections)
+    return opening(title, lead=f"{lead}\n{nav}") + body + closing()
+
+
+def opening(title: str, *, lead: str, look: Look = PLAIN) -> str:
+    """A document up to where its sections begin. title: plain text. lead: HTML below the title."""
+    style = "".join(map(_asset, look.styles)) + look.extra
+    script = _asset(look.script)
     policy = (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
         f"script-src 'sha256-{b64encode(sha256(script.encode()).digest()).decode()}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    links = "".join(f'<a href="#{each.anchor}">{text(each.title)}</a>' for each in sections)
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n',
@@ -51,13 +71,17 @@ def page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
         '<meta name="referrer" content="no-referrer">\n',
         f'<meta name="generator" content="labelkit {labelkit.__version__}">\n',
         f'<link rel="icon" href="data:,">\n<title>{text(title)}</title>\n<style>{style}</style>\n</head>\n',
-        f'<body>\n<header class="top">\n<h1>{name(title)}</h1>\n{lead}\n',
-        f'<nav aria-label="Sections">{links}</nav>\n</header>\n<main>\n',
-        *(_section(each) for each in sections),
-        f"</main>\n<footer>Made by labelkit {labelkit.__version__}.</footer>\n",
-        f"<script>{script}</script>\n</body>\n</html>\n",
+        f'<body>\n<header class="top">\n<h1>{name(title)}</h1>\n{lead}\n</header>\n<main>\n',
     ]
     return "".join(parts)
+
+
+def closing(look: Look = PLAIN) -> str:
+    """A document from where its sections end."""
+    return (
+        f"</main>\n<footer>Made by labelkit {labelkit.__version__}.</footer>\n"
+        f"<script>{_asset(look.script)}</script>\n</body>\n</html>\n"
+    )
 
 
 def _section(section: Section) -> str:

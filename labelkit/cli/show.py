@@ -1,0 +1,93 @@
+"""``labelkit show``: draw labels on images."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.cli.progress import progress
+from labelkit.cli.streams import result
+from labelkit.engine import available
+from labelkit.outputs.words import visible
+from labelkit.select import TYPES
+from labelkit.showing import LIMIT, PAGE, PICTURES, Showing, cut_note, show
+
+_EXAMPLES = 5
+
+
+@click.command(name="show", short_help="Draw labels on images.")
+@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    "destination",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write there.  [default: SRC-labels]",
+)
+@click.option("--from", "from_", help="Format of SRC; detected if not said.")
+@click.option("--split", "splits", multiple=True, callback=comma(None), help="Only these splits: a,b.")
+@click.option("--only", callback=comma(TYPES), help=f"Only these label types: {', '.join(TYPES)}.")
+@click.option("--classes", multiple=True, callback=comma(None), help="Only these classes: a,b.")
+@click.option(
+    "--images",
+    metavar="PATTERN",
+    multiple=True,
+    help="Only images like '*.png' or 'val/**'.",
+)
+@click.option("--min-score", type=float, help="Leave out labels with a lower score.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1),
+    default=LIMIT,
+    show_default=True,
+    help="Draw the first images only.",
+)
+@click.option("--png/--no-png", default=True, show_default=True, help=f"An image each, in {PICTURES}/.")
+@click.option("--gallery/--no-gallery", default=True, show_default=True, help=f"One page, {PAGE}.")
+@click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option("--overwrite", is_flag=True, help="Replace the drawings in DIR.")
+@click.option(
+    "--jobs", type=click.IntRange(1), default=available, show_default="all cores", help="Processes."
+)
+@format_options("open")
+def command(source: Path, destination: Path | None, **rest: Any) -> int:
+    """Draw the labels of SRC on its images: PNG files, and a gallery to sort and filter in a browser.
+
+    DIR appears whole, or not at all. The gallery is one file that needs no network. Whatever cannot be drawn
+    is told (exit 1), and the rest is drawn. Options that start with a format's name are for reading that
+    format.
+    """
+    options = take_format_options(rest)
+    with progress("drawing") as advance:
+        done = show(source, destination, options=options, progress=advance, **rest)
+    for line in _complaints(done):
+        click.echo(visible(line), err=True)
+    kinds = [name for name, is_made in ((PAGE, rest["gallery"]), (f"{PICTURES}/", rest["png"])) if is_made]
+    said = f"{done.destination}: {done.images} images, {done.objects} objects ({', '.join(kinds)})"
+    with result() as stream:
+        stream.write(f"{visible(said)}\n")
+    return 0 if done.is_whole else 1
+
+
+def _complaints(done: Showing) -> Iterator[str]:
+    """What is not drawn, a few lines for each reason."""
+    for error in done.errors[:_EXAMPLES]:
+        yield f"error: {error}"
+    if len(done.errors) > _EXAMPLES:
+        yield f"error: and {len(done.errors) - _EXAMPLES} more records that cannot be read"
+    told: Counter[str] = Counter()
+    for finding in done.findings:
+        told[finding.code] += 1
+        if told[finding.code] <= _EXAMPLES:
+            yield f"{finding.code} {finding.name}: {finding.place}: {finding.message}"
+    for code, count in told.items():
+        if count > _EXAMPLES:
+            yield f"{code}: and {count - _EXAMPLES} more"
+    if done.is_cut:
+        yield cut_note(done.images)
