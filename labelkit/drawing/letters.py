@@ -62,7 +62,7 @@ def _as_drawn(words: str, size: int) -> tuple[str, FreeTypeFont]:
 def _spelled(letter: str) -> str:
     """A letter that is not ASCII, in ASCII."""
     apart = normalize("NFD", letter)
-    if apart[0].isascii() and all(accent in _ACCENTS for accent in apart[1:]):
+    if len(apart) > 1 and apart[0].isascii() and all(accent in _ACCENTS for accent in apart[1:]):
         return apart[0] + "".join(_ACCENTS[accent] for accent in apart[1:])
     return f"[U+{ord(letter):04X}]"
 
