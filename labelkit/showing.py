@@ -30,7 +30,7 @@ from labelkit.select import TYPES, Selection
 
 LIMIT = 500
 PAGE, PICTURES = "index.html", "images"
-_STRETCHED = "ODD015"  # the one finding that does not say that something is not drawn
+_NOT_DRAWN = frozenset({"ODD006", "ODD014", "ODD016"})
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Showing:
     @property
     def is_whole(self) -> bool:
         """Whether every image and every label of it was drawn."""
-        return not self.errors and all(finding.code == _STRETCHED for finding in self.findings)
+        return not self.errors and all(finding.code not in _NOT_DRAWN for finding in self.findings)
 
 
 def show(
@@ -302,6 +302,7 @@ def _drawn(plan: _Plan, record: Record, file: Path | None, name: str, id: str) -
     except ValueError as error:
         return _Drawn(error=RecordError(path, str(error)))
     found += [Finding("ODD016", path, fault) for fault in seen.faults]
+    found += [Finding("ODD017", path, f"{each} has no pixel and no box") for each in seen.unseen]
     if photo and photo.size != (seen.width, seen.height):
         sizes = f"{photo.size[0]} x {photo.size[1]} pixels, the labels are for {seen.width} x {seen.height}"
         found.append(Finding("ODD015", path, sizes))

@@ -63,7 +63,7 @@ class Area:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn of a record. faults: what is not, and why."""
+    """All that is drawn of a record. faults: what cannot be, and why. unseen: objects that show nothing."""
 
     width: int
     height: int
@@ -71,6 +71,7 @@ class Scene:
     areas: tuple[Area, ...]
     things: tuple[Thing, ...]
     faults: tuple[str, ...]
+    unseen: tuple[str, ...]
 
 
 def scene(record: Record, photo: tuple[int, int] | None, *, least: float | None = None) -> Scene:
@@ -85,10 +86,11 @@ def scene(record: Record, photo: tuple[int, int] | None, *, least: float | None 
         sized = record.image.model_copy(update={"width": width, "height": height})
         record = record.model_copy(update={"image": sized})
     faults: list[str] = []
+    unseen: list[str] = []
     labels = tuple(label for label in map(_label, record.labels) if _counts(label, least))
-    things = tuple(thing for thing in _things(record, faults) if _counts(thing.shown, least))
+    things = tuple(thing for thing in _things(record, faults, unseen) if _counts(thing.shown, least))
     areas = tuple(_areas(record, faults))
-    return Scene(width, height, labels, areas, things, tuple(faults))
+    return Scene(width, height, labels, areas, things, tuple(faults), tuple(unseen))
 
 
 def _counts(shown: Shown, least: float | None) -> bool:
@@ -123,7 +125,7 @@ def _guessed(record: Record) -> tuple[int, int]:
 # --- objects -----------------------------------------------------------------------------------------------
 
 
-def _things(record: Record, faults: list[str]) -> Iterator[Thing]:
+def _things(record: Record, faults: list[str], unseen: list[str]) -> Iterator[Thing]:
     for position, item in enumerate(record.objects, 1):
         runs = None
         if item.kind == "instance":
@@ -136,7 +138,7 @@ def _things(record: Record, faults: list[str]) -> Iterator[Thing]:
         if not thing.is_empty:
             yield thing
         elif runs is not None:
-            faults.append(f"object {position}: its mask has no pixel, and there is no box to draw")
+            unseen.append(f"object {position}")
 
 
 def _runs(record: Record, mask: Mask) -> Counts:
