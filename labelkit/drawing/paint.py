@@ -24,8 +24,10 @@ _EDGE = 0.55  # how much of the dark edge beside a line is black
 def blend(image: Pixels, mask: Mask, colour: Colour, share: float, *, x: int = 0, y: int = 0) -> None:
     """Mix a colour into the pixels of a mask whose top left corner is at x, y. share: of the colour."""
     window = image[y : y + mask.shape[0], x : x + mask.shape[1]]
-    mixed = window[mask].astype(np.float64) * (1 - share) + np.array(colour) * share
-    window[mask] = np.rint(mixed).astype(np.uint8)
+    for channel, tone in enumerate(colour):
+        mixed = np.rint(np.arange(256) * (1 - share) + tone * share).astype(np.uint8)
+        samples = window[..., channel]
+        samples[mask] = mixed[samples[mask]]
 
 
 def hatch(image: Pixels, mask: Mask, colour: Colour, share: float, *, line: int) -> None:
