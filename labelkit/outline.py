@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+from numpy.typing import NDArray
+
 from labelkit.geometry import rle, trace
 from labelkit.model import Polygons
-from labelkit.pixels import refuse_huge
+from labelkit.pixels import Counts, refuse_huge
 from labelkit.table import Table
 
 _MOST_POINTS = 4000  # of an outline; more are more than a picture shows
@@ -38,5 +41,17 @@ def _edges(table: Table, row: int) -> list[list[float]]:
     if runs is None or not image.width or not image.height:
         return []
     refuse_huge(image.height, image.width)
-    parts = trace.outlines(rle.decode_mask(runs, image.height, image.width))
-    return [ring.ravel().astype(float).tolist() for part in parts for ring in part]
+    return [ring.ravel().tolist() for part in edges(runs, image.height) for ring in part]
+
+
+def edges(runs: Counts, height: int, *, step: int = 1) -> list[list[NDArray[np.float64]]]:
+    """The edges of a mask's pixels, part by part, each the rings (N, 2) of its outside and of its holes.
+
+    step: of so many pixels one is looked at, along and across; with more than one the rings are coarse, and
+    reach up to a step beyond the mask.
+    """
+    if not rle.area(runs):
+        return []
+    mask, x, y = rle.window(runs, height)
+    corner = np.array([x, y], dtype=np.float64)
+    return [[ring * step + corner for ring in part] for part in trace.outlines(mask[::step, ::step])]

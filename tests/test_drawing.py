@@ -396,7 +396,8 @@ def test_what_cannot_be_drawn_is_a_fault_and_hides_nothing_else() -> None:
     items = [Instance(category="cat", mask=mask) for mask in wrong]
     boxed = Instance(category="cat", mask=wrong[0], box=Box(1, 1, 5, 5))
     made = scene(record(*items, boxed, BoundingBox(category="dog", box=Box(0, 0, 1, 1))), None)
-    assert len(made.faults) == 5
+    assert len(made.faults) == 4
+    assert made.unseen == ("object 4",)
     assert [thing.shown.category for thing in made.things] == ["cat", "dog"]
     small = Layers(height=5, width=5, layers=())
     made = scene(record(maps={"semantic": SemanticMap(source=small, classes={})}), None)

@@ -127,7 +127,7 @@ def test_outlines_of_pixels_are_nearly_exact(size: tuple[int, int]) -> None:
     width, height = size
     y, x = np.mgrid[:height, :width] / height
     wave = np.sin(9 * x) + np.cos(7 * y + 4 * x)
-    mask = (wave > 0.4) & (np.hypot(x - 0.6, y - 0.4) > 0.1)
+    mask = (wave > 0.4) & (np.hypot(x - 0.6, y - 0.4) > 0.1) & (x > 0.2) & (y > 0.1)
     item = Instance(category="cat", mask=rle_mask(rle.encode_mask(mask), height, width))
     record = image("a", item).model_copy(
         update={"image": RECORDS[0].image.model_copy(update={"width": width, "height": height})}
@@ -165,18 +165,22 @@ def test_everything_is_shown_at_first(chromium: str, gallery: Path) -> None:
 
 
 def test_a_class_that_is_not_checked_hides_exactly_its_shapes(chromium: str, gallery: Path) -> None:
-    without, again, nothing, all_again = driven(
+    without, words, again, nothing, all_again = driven(
         chromium,
         gallery,
         f"""{SEE}
         const seen = [];
         check(1, false); seen.push(shapes());
+        seen.push([...document.querySelectorAll("svg text")]
+          .filter((each) => getComputedStyle(each).display !== "none")
+          .map((each) => each.textContent).sort());
         check(1, true); seen.push(shapes());
         panel.querySelector("[data-none]").click(); seen.push(shapes());
         panel.querySelector("[data-all]").click(); seen.push(shapes());
         return seen;""",
     )
     assert without == [shape for shape in ALL if "dog" not in shape]
+    assert words == ["cat", "cat 0.90", "cat 0.95"]
     assert again == all_again == ALL
     assert nothing == []
 

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.drawing.colours import BLACK, Colour
+from labelkit.drawing.colours import Colour, ink_on
 from labelkit.model import Box
 
 Pixels = NDArray[np.uint8]
@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 SOLID, DASHED, DOTTED = "solid", "dashed", "dotted"
 _DASH = {DASHED: 4, DOTTED: 1}  # how long a dash and a gap are, in widths of the line
-_EDGE = 0.55  # how much of the dark edge beside a line is black
+_RIM = 0.55  # how much of the rim beside a line is black or white, so that it is seen on its own colour
 
 
 def blend(image: Pixels, mask: Mask, colour: Colour, share: float, *, x: int = 0, y: int = 0) -> None:
@@ -41,15 +41,15 @@ def hatch(image: Pixels, mask: Mask, colour: Colour, share: float, *, line: int)
 def edge(image: Pixels, mask: Mask, colour: Colour, style: str, *, line: int, x: int = 0, y: int = 0) -> None:
     """The edge of a mask whose top left corner is at x, y; dashes are cells of a grid that it crosses."""
     whole = np.pad(mask, 1)
-    dark, bright = whole & ~_worn(whole, line + 1), whole & ~_worn(whole, line)
+    wide, narrow = whole & ~_worn(whole, line + 1), whole & ~_worn(whole, line)
     if style in _DASH:
         step = _DASH[style] * line
-        rows, columns = np.nonzero(dark)
-        kept = np.zeros_like(dark)
+        rows, columns = np.nonzero(wide)
+        kept = np.zeros_like(wide)
         kept[rows, columns] = ((rows + y) // step + (columns + x) // step) % 2 == 0
-        dark, bright = dark & kept, bright & kept
-    blend(image, (dark & ~bright)[1:-1, 1:-1], BLACK, _EDGE, x=x, y=y)
-    blend(image, bright[1:-1, 1:-1], colour, 1, x=x, y=y)
+        wide, narrow = wide & kept, narrow & kept
+    blend(image, (wide & ~narrow)[1:-1, 1:-1], ink_on(colour), _RIM, x=x, y=y)
+    blend(image, narrow[1:-1, 1:-1], colour, 1, x=x, y=y)
 
 
 def _worn(mask: Mask, times: int) -> Mask:
@@ -71,7 +71,7 @@ def rectangle(image: Pixels, box: Box, colour: Colour, style: str, *, line: int)
     """
     left, right = _span(box.x, box.w, image.shape[1])
     top, bottom = _span(box.y, box.h, image.shape[0])
-    for inset, width, tone, share in ((line, 1, BLACK, _EDGE), (0, line, colour, 1.0)):
+    for inset, width, tone, share in ((line, 1, ink_on(colour), _RIM), (0, line, colour, 1.0)):
         x0, y0, x1, y1 = left + inset, top + inset, right - inset, bottom - inset
         if x1 <= x0 or y1 <= y0:
             continue

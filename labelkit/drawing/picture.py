@@ -69,9 +69,6 @@ def picture(scene: Scene, photo: Pixels | None, colours: Mapping[str, Colour]) -
     scale = _Scale.of(scene.width, scene.height)
     image = _blank(scene) if photo is None else photo
     image = np.repeat(np.repeat(image, scale.times, axis=0), scale.times, axis=1)
-    if photo is None:
-        note = written("the image cannot be shown", size=scale.letters, ink=BLACK, ground=_PAGE)
-        paste(image, note, x=(image.shape[1] - note.shape[1]) // 2, y=(image.shape[0] - note.shape[0]) // 2)
     for area in scene.areas:
         _draw_area(image, area, scene, colours, scale)
     for thing in scene.things:
@@ -79,7 +76,7 @@ def picture(scene: Scene, photo: Pixels | None, colours: Mapping[str, Colour]) -
     for thing in scene.things:
         _draw_box(image, thing, colours, scale)
     _write_names(image, scene, colours, scale)
-    return _with_legend(image, _legend(scene, colours, scale), scale)
+    return _with_legend(image, _legend(scene, colours, scale, is_missing=photo is None), scale)
 
 
 def _blank(scene: Scene) -> Pixels:
@@ -178,7 +175,9 @@ def _overlap(a: _Place, b: _Place) -> bool:
 # --- the legend --------------------------------------------------------------------------------------------
 
 
-def _legend(scene: Scene, colours: Mapping[str, Colour], scale: _Scale) -> list[list[Pixels]]:
+def _legend(
+    scene: Scene, colours: Mapping[str, Colour], scale: _Scale, *, is_missing: bool
+) -> list[list[Pixels]]:
     """Lines of pieces: the image's labels, its classes with their numbers, what the lines mean."""
     size = scale.letters
     labels = [_tag(label, colours, size) for label in scene.labels]
@@ -198,6 +197,7 @@ def _legend(scene: Scene, colours: Mapping[str, Colour], scale: _Scale) -> list[
     notes += (
         [_plain("grey stripes: ignored", size)] if any(area.shown is None for area in scene.areas) else []
     )
+    notes += [_plain("the image cannot be shown", size)] if is_missing else []
     lead = [_plain("image:", size)] if labels else []
     return [line for line in ([*lead, *labels], entries, notes) if line]
 

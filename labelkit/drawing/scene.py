@@ -63,7 +63,10 @@ class Area:
 
 @dataclass(frozen=True)
 class Scene:
-    """All that is drawn of a record. faults: what cannot be, and why. unseen: objects that show nothing."""
+    """All that is drawn of a record. things: the larger first, so that they cover no smaller ones.
+
+    faults: what cannot be drawn, and why. unseen: objects that show nothing.
+    """
 
     width: int
     height: int
@@ -88,9 +91,10 @@ def scene(record: Record, photo: tuple[int, int] | None, *, least: float | None 
     faults: list[str] = []
     unseen: list[str] = []
     labels = tuple(label for label in map(_label, record.labels) if _counts(label, least))
-    things = tuple(thing for thing in _things(record, faults, unseen) if _counts(thing.shown, least))
+    things = [thing for thing in _things(record, faults, unseen) if _counts(thing.shown, least)]
+    things.sort(key=lambda thing: -_size_of(thing, height))
     areas = tuple(_areas(record, faults))
-    return Scene(width, height, labels, areas, things, tuple(faults), tuple(unseen))
+    return Scene(width, height, labels, areas, tuple(things), tuple(faults), tuple(unseen))
 
 
 def _counts(shown: Shown, least: float | None) -> bool:
@@ -120,6 +124,14 @@ def _guessed(record: Record) -> tuple[int, int]:
     right = max((box.x + box.w for box in boxes), default=_UNKNOWN[0])
     bottom = max((box.y + box.h for box in boxes), default=_UNKNOWN[1])
     return tuple(math.ceil(min(max(side, 16), 8000)) for side in (right, bottom))  # type: ignore[return-value]
+
+
+def _size_of(thing: Thing, height: int) -> float:
+    """How much of the image an object takes, as the area of a box around it."""
+    if thing.runs is not None and rle.area(thing.runs):
+        _, _, w, h = rle.extent(thing.runs, height)
+        return float(w * h)
+    return abs(thing.box.w * thing.box.h) if thing.box is not None else 0.0
 
 
 # --- objects -----------------------------------------------------------------------------------------------

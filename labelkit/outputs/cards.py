@@ -1,8 +1,8 @@
 """One image of a gallery: its photograph, small, and each label on it as a shape of its own, as inline SVG.
 
 The script finds a label by what it says of itself: ``data-k`` is the number of its class, ``data-s`` its
-score where it has one, ``data-o`` marks an object. Coordinates are pixels of the image; outlines are
-simplified to what can be seen at the size that the image is shown at.
+score where it has one, ``data-o`` marks an object, whose words are above all shapes, in the same order.
+Coordinates are pixels of the image; outlines are simplified to what can be seen at the size of the page.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from shapely import LinearRing
 
 from labelkit.drawing.scene import Scene, Shown, Thing
 from labelkit.geometry import rle
-from labelkit.geometry.trace import outlines
 from labelkit.model import Box
+from labelkit.outline import edges
 from labelkit.outputs.page import name, plural, text
 from labelkit.photos import Photo, as_jpeg, reduced, resized
 from labelkit.pixels import Counts
@@ -58,6 +58,7 @@ def card(scene: Scene, path: str, photo: Photo | None, numbers: Mapping[str, int
         else:
             inside.append(_group(area.shown, "area", paths, numbers))
     inside += [_thing(thing, scene, numbers) for thing in scene.things]
+    inside += [_words(thing, scene, numbers) for thing in scene.things]
     shown = [*scene.labels, *(thing.shown for thing in scene.things)]
     shown += [area.shown for area in scene.areas if area.shown is not None]
     scores = [each.score for each in shown if each.score is not None]
@@ -112,29 +113,38 @@ def _marks(shown: Shown, numbers: Mapping[str, int]) -> str:
 
 
 def _thing(thing: Thing, scene: Scene, numbers: Mapping[str, int]) -> str:
-    paths, extent = "", thing.box
+    paths = ""
     if thing.runs is not None:
         parts = [[np.reshape(ring, (-1, 2)) for ring in part] for part in thing.outline]
         paths += "".join(_path(part, scene, "fill") for part in parts or _traced(thing.runs, scene))
-        if rle.area(thing.runs):
-            extent = Box(*map(float, rle.extent(thing.runs, scene.height)))
     if thing.box is not None:
         frame = _frame(thing.box)
         kinds = ("halo", "box") if thing.runs is None else ("box thin",)
         paths += "".join(_path([frame], scene, kind) for kind in kinds)
-    assert extent is not None  # else there were nothing to draw
-    return _group(thing.shown, "thing", paths + _words(thing.shown, extent, scene), numbers, more=" data-o")
+    return _group(thing.shown, "thing", paths, numbers, more=" data-o")
 
 
-def _words(shown: Shown, extent: Box, scene: Scene) -> str:
+def _words(thing: Thing, scene: Scene, numbers: Mapping[str, int]) -> str:
     """An object's words in its upper left corner, or in the right one where they would leave the image."""
-    left, right = sorted((extent.x, extent.x + extent.w))
+    left, top, right = _top(thing, scene)
     is_end = left > _TURN * scene.width
     x = min(max(right if is_end else left, 0), scene.width)
-    y = min(max(min(extent.y, extent.y + extent.h), 0), scene.height)
-    digits, end = _digits(scene), ' class="end"' if is_end else ""
-    marks = f'<tspan class="marks"> · {text(" · ".join(shown.marks))}</tspan>' if shown.marks else ""
-    return f'<text{end} x="{x:.{digits}f}" y="{y:.{digits}f}">{text(shown.words)}{marks}</text>'
+    y = min(max(top, 0), scene.height)
+    digits, end = _digits(scene), " end" if is_end else ""
+    marks = thing.shown.marks
+    more = f'<tspan class="marks"> · {text(" · ".join(marks))}</tspan>' if marks else ""
+    kind = f'class="k{numbers[thing.shown.category]}{end}"'
+    return f'<text {kind} x="{x:.{digits}f}" y="{y:.{digits}f}">{text(thing.shown.words)}{more}</text>'
+
+
+def _top(thing: Thing, scene: Scene) -> tuple[float, float, float]:
+    """Left, top and right of an object's pixels where they are known, else of its box."""
+    if thing.runs is not None and rle.area(thing.runs):
+        x, y, w, _ = rle.extent(thing.runs, scene.height)
+        return x, y, x + w
+    assert thing.box is not None  # else there were nothing to draw
+    left, right = sorted((thing.box.x, thing.box.x + thing.box.w))
+    return left, min(thing.box.y, thing.box.y + thing.box.h), right
 
 
 def _group(shown: Shown, kind: str, inside: str, numbers: Mapping[str, int], *, more: str = "") -> str:
@@ -168,16 +178,10 @@ def _simplified(ring: Ring, scene: Scene) -> Ring:
 
 
 def _traced(runs: Counts, scene: Scene) -> list[list[Ring]]:
-    """The edges of pixels, part by part. Of an image that is shown reduced, the pixels are reduced first."""
-    if not rle.area(runs):
-        return []
-    mask, x, y = rle.window(runs, scene.height)
-    step = max(round(1 / _scale(scene)), 1)
-    mask = mask[::step, ::step]
+    """The edges of pixels, part by part; of an image that is shown reduced, of reduced ones."""
     limit = np.array([scene.width, scene.height], dtype=np.float64)
-    return [
-        [np.minimum(ring * step + (float(x), float(y)), limit) for ring in part] for part in outlines(mask)
-    ]
+    parts = edges(runs, scene.height, step=max(round(1 / _scale(scene)), 1))
+    return [[np.minimum(ring, limit) for ring in part] for part in parts]
 
 
 def _scale(scene: Scene) -> float:

@@ -1,5 +1,6 @@
 
-// Shows, hides and sorts. What a label is, it says itself: data-k its class, data-s its score, data-o an object.
+// Shows, hides and sorts. What a label is, it says itself: data-k its class, data-s its score, data-o an object,
+// which has a text in the same order.
 "use strict";
 (() => {
   const panel = document.querySelector("[data-panel]");
@@ -8,12 +9,16 @@
   const find = panel.querySelector("input[type=search]");
   const said = panel.querySelector(".row > output");
   const boxes = [...panel.querySelectorAll("input[name=class]")];
-  const shapes = (item) => [...item.querySelectorAll("[data-k]")].map((element) => ({
-    element,
-    k: element.dataset.k,
-    score: "s" in element.dataset ? Number(element.dataset.s) : null,
-    isObject: "o" in element.dataset,
-  }));
+  const shapes = (item) => {
+    const words = [...item.querySelectorAll("svg text")];
+    return [...item.querySelectorAll("[data-k]")].map((element) => ({
+      element,
+      k: element.dataset.k,
+      score: "s" in element.dataset ? Number(element.dataset.s) : null,
+      isObject: "o" in element.dataset,
+      words: "o" in element.dataset ? words.shift() : null,
+    }));
+  };
   const items = [...gallery.querySelectorAll("[data-item]")].map((element, place) => ({
     element, place,
     name: element.dataset.name,
@@ -58,6 +63,7 @@
       const shown = item.shapes.filter((shape) => {
         const is = chosen.has(shape.k) && fits(shape);
         shape.element.toggleAttribute("hidden", !is);
+        shape.words?.toggleAttribute("hidden", !is);
         return is;
       });
       const scores = shown.filter((shape) => shape.score !== null).map((shape) => shape.score);
