@@ -10,12 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import asked, browse, driven, pixels
+from hypothesis import given
 from labelled import RECORDS, box, image, photograph, predicted, written
+from made import HEADER, records
 from PIL import Image
 from test_html import ELSEWHERE
 from test_outputs import Opened, reaches_out
 
 from labelkit.canonical import encode_record
+from labelkit.drawing.colours import class_colours
+from labelkit.drawing.picture import enlargement, picture
 from labelkit.drawing.scene import scene
 from labelkit.geometry import rle
 from labelkit.geometry.raster import pillow_polygon
@@ -138,6 +142,20 @@ def test_outlines_of_pixels_are_nearly_exact(size: tuple[int, int]) -> None:
             again ^= rle.decode_mask(pillow_polygon(np.rint(ring - 0.5), height, width), height, width)
     edge = np.abs(np.diff(mask.astype(int), axis=0)).sum() + np.abs(np.diff(mask.astype(int), axis=1)).sum()
     assert (again != mask).sum() < 1.2 * max(width / 640, 1) * edge
+
+
+@given(record=records())
+def test_any_record_is_drawn_with_all_its_labels(record: Record) -> None:
+    seen = scene(record, None)
+    assert len(seen.things) + len(seen.faults) + len(seen.unseen) == len(record.objects)
+    numbers = {category.name: number for number, category in enumerate(HEADER.categories)}
+    made = card(seen, record.image.path, None, numbers, id="x")
+    marked = [given for _, given in Opened(made.html).elements if "data-k" in given]
+    assert len(marked) == len(record.labels) + len(seen.things) + len([a for a in seen.areas if a.shown])
+    colours = class_colours(HEADER.categories)
+    times = enlargement(seen.width, seen.height)
+    picture_of = picture(seen, None, colours)
+    assert picture_of.shape[0] >= seen.height * times and picture_of.shape[1] >= seen.width * times
 
 
 def test_what_maps_ignore_is_striped_and_classes_are_areas() -> None:

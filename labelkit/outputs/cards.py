@@ -82,13 +82,14 @@ def _figure(scene: Scene, path: str, inside: str, numbers: Mapping[str, int], *,
     width, height = reduced((scene.width, scene.height), _scale(scene))
     size = f'viewBox="0 0 {scene.width} {scene.height}" width="{width}" height="{height}"'
     chips = "".join(_chip(label, numbers) for label in scene.labels)
+    chips = f'<p class="chips">{chips}</p>' if chips else ""
     lost = ["the image cannot be shown"] if is_missing else []
     notes = "".join(f'<p class="lost">{text(each)}</p>' for each in (*lost, *scene.faults))
     return (
         f'<li class="item" data-item data-name="{text(path)}"><figure>'
         f'<button type="button" class="open" aria-label="{text(said)}"><svg {size}>{inside}</svg></button>'
         f"<figcaption>{name(path)}<span data-count></span></figcaption>"
-        f"{f'<p class=chips>{chips}</p>' if chips else ''}{notes}</figure></li>\n"
+        f"{chips}{notes}</figure></li>\n"
     )
 
 
