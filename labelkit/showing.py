@@ -166,8 +166,8 @@ class _Wanted:
         return not self.patterns or any(pattern.fullmatch(path) for pattern in self.patterns)
 
 
-def _chosen(dataset: Dataset, wanted: _Wanted, done: Showing) -> Iterator[tuple[Record, Path | None]]:
-    """The wanted records, with their image files; one more than the limit where there are more."""
+def _chosen(dataset: Dataset, wanted: _Wanted, done: Showing) -> Iterator[tuple[Record, Record]]:
+    """The wanted records: each as it was read, and what is wanted of it."""
 
     def tell(code: str, place: str, message: str, *, count: int = 1) -> None:
         if code.startswith("LOS1"):  # what is derived to be drawn is no news
@@ -187,7 +187,7 @@ def _chosen(dataset: Dataset, wanted: _Wanted, done: Showing) -> Iterator[tuple[
                     done.errors.append(RecordError(f"{dataset.path}:{item.image.path}", str(error)))
                     continue
                 if record is not None:
-                    yield record, _image_file(dataset, read, done)
+                    yield read, record
 
 
 def _image_file(dataset: Dataset, read: Record, done: Showing) -> Path | None:
@@ -254,10 +254,11 @@ def _draw_all(
     try:
         with engine(jobs) as run:
             names = Names(".png")
-            for number, (record, file) in enumerate(_chosen(dataset, wanted, done)):
+            for number, (read, record) in enumerate(_chosen(dataset, wanted, done)):
                 if number == wanted.limit:
                     done.is_cut = True
                     break
+                file = _image_file(dataset, read, done)
                 run.run(take, _drawn, plan, record, file, names.of(record.image.path), f"s{number}")
         if not wanted.is_all and not (done.images or done.errors):
             raise UsageError("show", "no image is in those splits and fits those patterns")
@@ -296,10 +297,8 @@ def _drawn(plan: _Plan, record: Record, file: Path | None, name: str, id: str) -
     path = record.image.path
     found: list[Finding] = []
     photo = _photo(record, file, found, longest=None if plan.pictures else SIDE)
-    if not plan.has_maps:
-        record = record.model_copy(update={"maps": {}})
     try:
-        seen = scene(record, photo.size if photo else None, least=plan.least)
+        seen = scene(record, photo.size if photo else None, least=plan.least, has_maps=plan.has_maps)
     except ValueError as error:
         return _Drawn(error=RecordError(path, str(error)))
     found += [Finding("ODD016", path, fault) for fault in seen.faults]

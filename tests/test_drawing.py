@@ -404,6 +404,17 @@ def test_what_cannot_be_drawn_is_a_fault_and_hides_nothing_else() -> None:
     assert "5 x 5 pixels, the image has 640 x 480" in made.faults[0]
 
 
+def test_a_map_that_is_not_wanted_still_has_the_pixels_of_its_objects() -> None:
+    source = Layers(height=HEIGHT, width=WIDTH, layers=(Layer(value=7, mask=mask_of(ring())),))
+    maps = {"panoptic": SemanticMap(source=source, classes={7: "cat"})}
+    shown = record(Instance(category="cat", mask=Mask.of(Cell("panoptic", 7))), maps=maps)
+    with_map, without = scene(shown, None), scene(shown, None, has_maps=False)
+    assert [len(each.areas) for each in (with_map, without)] == [1, 0]
+    for each in (with_map, without):
+        assert each.faults == ()
+        assert [rle.area(thing.runs) for thing in each.things if thing.runs is not None] == [ring().sum()]
+
+
 def test_only_scores_that_reach_the_least_are_drawn() -> None:
     scores = [None, 0.2, 0.5, 0.9]
     items = [BoundingBox(category="cat", box=Box(0, 0, 9, 9), score=score) for score in scores]

@@ -180,12 +180,11 @@ def test_what_does_not_exist_is_a_wrong_use(tmp_path: Path, options: dict[str, A
     assert entries(tmp_path) == ["set"]
 
 
-def test_labels_of_maps_are_drawn_only_where_they_are_wanted(tmp_path: Path) -> None:
-    """A panoptic segment is an object of a semantic map; the map itself is another label."""
-    show(SAMPLE / "cityscapes", tmp_path / "all", gallery=False)
-    show(SAMPLE / "cityscapes", tmp_path / "some", gallery=False, only="instances")
-    both = files(tmp_path / "all"), files(tmp_path / "some")
-    assert all(both[0][name] != both[1][name] for name in both[0])
+def test_objects_whose_pixels_a_map_holds_are_drawn_without_the_map(tmp_path: Path) -> None:
+    whole = show(SAMPLE / "cityscapes", tmp_path / "all", gallery=False)
+    some = show(SAMPLE / "cityscapes", tmp_path / "some", gallery=False, only="instances")
+    assert whole.objects == some.objects > 0
+    assert whole.is_whole and some.is_whole
 
 
 def test_the_default_destination_is_beside_the_source(
@@ -225,6 +224,12 @@ def test_images_that_cannot_be_shown_are_told_and_their_labels_are_drawn(tmp_pat
     assert (made[59, 10:60] == DOG).all()
     assert (made[470, 5] == made[5, 630]).all() and made[5, 630].std() < 4  # grey
     assert (tmp_path / "out/index.html").read_text("utf-8").count("the image cannot be shown") == 3
+
+
+def test_an_image_beyond_the_limit_is_not_looked_for(tmp_path: Path) -> None:
+    source = written(tmp_path / "set")
+    (source / "images/a 10.jpg").unlink()
+    assert show(source, tmp_path / "out", limit=1).findings == []
 
 
 def test_complaints_are_few_lines(tmp_path: Path) -> None:

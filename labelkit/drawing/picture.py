@@ -26,7 +26,7 @@ from labelkit.drawing.paint import (
     hatch,
     paste,
     rectangle,
-)  # fmt: skip
+)
 from labelkit.drawing.scene import Area, Scene, Shown, Thing
 from labelkit.geometry import rle
 from labelkit.model import Box
@@ -130,7 +130,7 @@ def _write_names(image: Pixels, scene: Scene, colours: Mapping[str, Colour], sca
     taken: list[_Place] = []
     for thing in scene.things:
         tag = _tag(thing.shown, colours, scale.letters)
-        spots = _spots(_extent(thing, scene, scale.times), tag.shape[1], tag.shape[0], image)
+        spots = _spots(thing.extent(scene.height), scale.times, tag.shape[1], tag.shape[0], image)
         spot = next((each for each in spots if not any(_overlap(each, one) for one in taken)), spots[0])
         paste(image, tag, x=spot[0], y=spot[1])
         taken.append(spot)
@@ -141,31 +141,22 @@ def _tag(shown: Shown, colours: Mapping[str, Colour], size: int) -> Pixels:
     return written(shown.line, size=size, ink=ink_on(ground), ground=ground)
 
 
-def _extent(thing: Thing, scene: Scene, times: int) -> _Place:
-    """What an object takes of the image: the box of its pixels where they are known, else its box."""
-    if thing.runs is not None and rle.area(thing.runs):
-        x, y, w, h = rle.extent(thing.runs, scene.height)
-    else:
-        assert thing.box is not None  # else there were nothing to draw
-        x, right = sorted(_within(side, scene.width) for side in (thing.box.x, thing.box.x + thing.box.w))
-        y, bottom = sorted(_within(side, scene.height) for side in (thing.box.y, thing.box.y + thing.box.h))
-        w, h = right - x, bottom - y
-    return x * times, y * times, (x + w) * times, (y + h) * times
+def _spots(extent: Box, times: int, width: int, height: int, image: Pixels) -> Sequence[_Place]:
+    """Where words may stand: above an object, in its upper corner, below it; always inside the image.
 
-
-def _within(place: float, side: int) -> int:
-    return math.floor(min(max(place, 0), side))
-
-
-def _spots(extent: _Place, width: int, height: int, image: Pixels) -> Sequence[_Place]:
-    """Where words may stand: above an object, in its upper corner, below it; always inside the image."""
-    left, top, _, bottom = extent
+    width, height: of the words.
+    """
+    left = _within(extent.x * times, image.shape[1])
+    top, bottom = (_within(y * times, image.shape[0]) for y in (extent.y, extent.y + extent.h))
     made = []
-    for x, y in ((left, top - height), (left, top), (left, bottom), (left, bottom - height)):
-        x = max(min(x, image.shape[1] - width), 0)
-        y = max(min(y, image.shape[0] - height), 0)
+    for y in (top - height, top, bottom, bottom - height):
+        x, y = _within(left, image.shape[1] - width), _within(y, image.shape[0] - height)
         made.append((x, y, x + width, y + height))
     return made
+
+
+def _within(place: float, most: int) -> int:
+    return math.floor(max(min(place, most), 0))
 
 
 def _overlap(a: _Place, b: _Place) -> bool:
@@ -190,16 +181,17 @@ def _legend(
         entries.append(np.concatenate((tag, words), axis=1))
     if len(counts) > _MOST_ENTRIES:
         entries.append(_plain(f"and {len(counts) - _MOST_ENTRIES} more classes", size))
-    styles = {shown.style for shown in (*scene.labels, *(thing.shown for thing in scene.things))}
-    notes = [
-        _plain(words, size) for style, words in _MEANING.items() if style in styles and styles != {SOLID}
-    ]
-    notes += (
-        [_plain("grey stripes: ignored", size)] if any(area.shown is None for area in scene.areas) else []
-    )
-    notes += [_plain("the image cannot be shown", size)] if is_missing else []
     lead = [_plain("image:", size)] if labels else []
+    notes = [_plain(words, size) for words in _notes(scene, is_missing=is_missing)]
     return [line for line in ([*lead, *labels], entries, notes) if line]
+
+
+def _notes(scene: Scene, *, is_missing: bool) -> list[str]:
+    """What lines and stripes mean, where there are others than the usual ones."""
+    styles = {shown.style for shown in (*scene.labels, *(thing.shown for thing in scene.things))} - {SOLID}
+    notes = [words for style, words in _MEANING.items() if style in styles or (styles and style == SOLID)]
+    notes += ["grey stripes: ignored"] if any(area.shown is None for area in scene.areas) else []
+    return notes + (["the image cannot be shown"] if is_missing else [])
 
 
 def _plain(words: str, size: int) -> Pixels:

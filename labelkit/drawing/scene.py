@@ -18,6 +18,8 @@ from labelkit.pixels import SIDE_LIMIT, Counts, cell_runs, map_pixels, mask_runs
 
 _FLAGS = ("crowd", "difficult", "truncated", "occluded")
 _STYLES = {"pending": DASHED, "rejected": DOTTED}
+_FARTHEST = 8000  # pixels that are guessed of a side
+_LONGEST = 200  # letters of a line of details
 _UNKNOWN = (640, 480)  # width and height of an image of which nobody knows them, nor anything of its labels
 
 
@@ -52,6 +54,17 @@ class Thing:
         """Whether there is nothing of it to draw."""
         return self.box is None and (self.runs is None or not rle.area(self.runs))
 
+    def extent(self, height: int) -> Box:
+        """The box of its pixels where there are some, else its own, turned so that no side is negative.
+
+        height: of the image.
+        """
+        if self.runs is not None and rle.area(self.runs):
+            return Box(*map(float, rle.extent(self.runs, height)))
+        assert self.box is not None  # else it were empty
+        x, y, w, h = self.box
+        return Box(min(x, x + w), min(y, y + h), abs(w), abs(h))
+
 
 @dataclass(frozen=True)
 class Area:
@@ -77,10 +90,17 @@ class Scene:
     unseen: tuple[str, ...]
 
 
-def scene(record: Record, photo: tuple[int, int] | None, *, least: float | None = None) -> Scene:
+def scene(
+    record: Record,
+    photo: tuple[int, int] | None,
+    *,
+    least: float | None = None,
+    has_maps: bool = True,
+) -> Scene:
     """What is drawn of a record. photo: width and height of its image file, where that can be read.
 
-    least: the score of what is drawn; what has no score is drawn, too.
+    least: the score of what is drawn; what has no score is drawn, too. has_maps: whether label maps are drawn
+    as such; the objects whose pixels they hold are drawn in any case.
 
     Raises ValueError where the record states a size that no image has.
     """
@@ -90,15 +110,15 @@ def scene(record: Record, photo: tuple[int, int] | None, *, least: float | None 
         record = record.model_copy(update={"image": sized})
     faults: list[str] = []
     unseen: list[str] = []
-    labels = tuple(label for label in map(_label, record.labels) if _counts(label, least))
-    things = [thing for thing in _things(record, faults, unseen) if _counts(thing.shown, least)]
-    things.sort(key=lambda thing: -_size_of(thing, height))
-    areas = tuple(_areas(record, faults))
-    return Scene(width, height, labels, areas, tuple(things), tuple(faults), tuple(unseen))
+    labels = [label for label in map(_label, record.labels) if _is_wanted(label, least)]
+    things = [thing for thing in _things(record, faults, unseen) if _is_wanted(thing.shown, least)]
+    things.sort(key=lambda thing: -thing.extent(height).w * thing.extent(height).h)
+    areas = [area for area in _areas(record, faults) if _is_wanted(area.shown, least)] if has_maps else []
+    return Scene(width, height, tuple(labels), tuple(areas), tuple(things), tuple(faults), tuple(unseen))
 
 
-def _counts(shown: Shown, least: float | None) -> bool:
-    return least is None or shown.score is None or shown.score >= least
+def _is_wanted(shown: Shown | None, least: float | None) -> bool:
+    return least is None or shown is None or shown.score is None or shown.score >= least
 
 
 def _size(record: Record, photo: tuple[int, int] | None) -> tuple[int, int]:
@@ -123,15 +143,7 @@ def _guessed(record: Record) -> tuple[int, int]:
     boxes = [item.box for item in record.objects if item.box is not None]
     right = max((box.x + box.w for box in boxes), default=_UNKNOWN[0])
     bottom = max((box.y + box.h for box in boxes), default=_UNKNOWN[1])
-    return tuple(math.ceil(min(max(side, 16), 8000)) for side in (right, bottom))  # type: ignore[return-value]
-
-
-def _size_of(thing: Thing, height: int) -> float:
-    """How much of the image an object takes, as the area of a box around it."""
-    if thing.runs is not None and rle.area(thing.runs):
-        _, _, w, h = rle.extent(thing.runs, height)
-        return float(w * h)
-    return abs(thing.box.w * thing.box.h) if thing.box is not None else 0.0
+    return math.ceil(min(max(right, 16), _FARTHEST)), math.ceil(min(max(bottom, 16), _FARTHEST))
 
 
 # --- objects -----------------------------------------------------------------------------------------------
@@ -183,10 +195,8 @@ def _object(item: Object) -> Shown:
 
 
 def _label(label: ImageLabel) -> Shown:
-    words = {"present": "", "absent": "absent", "uncertain": "uncertain"}[label.state]
-    return _shown(
-        label.category, label.score, label.provenance, [words] if words else [], ["label of the image"]
-    )
+    marks = [] if label.state == "present" else [str(label.state)]
+    return _shown(label.category, label.score, label.provenance, marks, ["label of the image"])
 
 
 def _shown(
@@ -207,7 +217,8 @@ def _shown(
         lines += [f"status: {provenance.status}", f"model: {provenance.model}", f"run: {provenance.run}"]
         marks += ["rejected"] if provenance.status == "rejected" else []
         style = _STYLES.get(provenance.status, SOLID)
-    return Shown(category, words, tuple(marks), (category, *lines, *details), score, style)
+    lines = [line if len(line) <= _LONGEST else f"{line[: _LONGEST - 1]}…" for line in (*lines, *details)]
+    return Shown(category, words, tuple(marks), (category, *lines), score, style)
 
 
 # --- maps --------------------------------------------------------------------------------------------------

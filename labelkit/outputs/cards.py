@@ -16,7 +16,6 @@ from PIL import Image
 from shapely import LinearRing
 
 from labelkit.drawing.scene import Scene, Shown, Thing
-from labelkit.geometry import rle
 from labelkit.model import Box
 from labelkit.outline import edges
 from labelkit.outputs.page import name, plural, text
@@ -25,6 +24,7 @@ from labelkit.pixels import Counts
 
 SIDE = 640  # pixels of the longer side of a photograph in the page, at most
 _SEEN = 0.7  # of such a pixel; an outline is no farther from the exact one
+_FAULTS = 4  # lines of them below an image
 _TURN = 0.6  # of the width, from where on words go to the left
 _STRIPES = 48  # of what is ignored, along the longer side
 
@@ -83,8 +83,11 @@ def _figure(scene: Scene, path: str, inside: str, numbers: Mapping[str, int], *,
     size = f'viewBox="0 0 {scene.width} {scene.height}" width="{width}" height="{height}"'
     chips = "".join(_chip(label, numbers) for label in scene.labels)
     chips = f'<p class="chips">{chips}</p>' if chips else ""
-    lost = ["the image cannot be shown"] if is_missing else []
-    notes = "".join(f'<p class="lost">{text(each)}</p>' for each in (*lost, *scene.faults))
+    lost = [*(["the image cannot be shown"] if is_missing else []), *scene.faults]
+    lost = (
+        lost if len(lost) <= _FAULTS else [*lost[: _FAULTS - 1], f"and {len(lost) - _FAULTS + 1} more faults"]
+    )
+    notes = "".join(f'<p class="lost">{text(each)}</p>' for each in lost)
     return (
         f'<li class="item" data-item data-name="{text(path)}"><figure>'
         f'<button type="button" class="open" aria-label="{text(said)}"><svg {size}>{inside}</svg></button>'
@@ -127,25 +130,15 @@ def _thing(thing: Thing, scene: Scene, numbers: Mapping[str, int]) -> str:
 
 def _words(thing: Thing, scene: Scene, numbers: Mapping[str, int]) -> str:
     """An object's words in its upper left corner, or in the right one where they would leave the image."""
-    left, top, right = _top(thing, scene)
-    is_end = left > _TURN * scene.width
-    x = min(max(right if is_end else left, 0), scene.width)
-    y = min(max(top, 0), scene.height)
+    extent = thing.extent(scene.height)
+    is_end = extent.x > _TURN * scene.width
+    x = min(max(extent.x + extent.w if is_end else extent.x, 0), scene.width)
+    y = min(max(extent.y, 0), scene.height)
     digits, end = _digits(scene), " end" if is_end else ""
     marks = thing.shown.marks
     more = f'<tspan class="marks"> · {text(" · ".join(marks))}</tspan>' if marks else ""
     kind = f'class="k{numbers[thing.shown.category]}{end}"'
     return f'<text {kind} x="{x:.{digits}f}" y="{y:.{digits}f}">{text(thing.shown.words)}{more}</text>'
-
-
-def _top(thing: Thing, scene: Scene) -> tuple[float, float, float]:
-    """Left, top and right of an object's pixels where they are known, else of its box."""
-    if thing.runs is not None and rle.area(thing.runs):
-        x, y, w, _ = rle.extent(thing.runs, scene.height)
-        return x, y, x + w
-    assert thing.box is not None  # else there were nothing to draw
-    left, right = sorted((thing.box.x, thing.box.x + thing.box.w))
-    return left, min(thing.box.y, thing.box.y + thing.box.h), right
 
 
 def _group(shown: Shown, kind: str, inside: str, numbers: Mapping[str, int], *, more: str = "") -> str:
