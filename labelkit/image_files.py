@@ -22,6 +22,7 @@ from labelkit.pixels import decoding, refuse_huge
 from labelkit.table import ImageRow
 
 ORIENTATION = 0x0112  # the EXIF tag
+_SIDEWAYS = frozenset({5, 6, 7, 8})  # orientations that exchange width and height; EXIF 2.3, 4.6.4
 _HASH_SIDE = 8  # a difference hash of 8 x 8 = 64 bits
 THUMBNAIL_SIDE = 16
 
@@ -34,6 +35,16 @@ class ImageHeader(NamedTuple):
     width: int
     height: int
     orientation: int
+
+    @property
+    def displayed(self) -> tuple[int, int]:
+        """Width and height of the image as EXIF turns it."""
+        return displayed((self.width, self.height), self.orientation)
+
+
+def displayed(stored: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Width and height of an image as EXIF turns it."""
+    return stored[::-1] if orientation in _SIDEWAYS else stored
 
 
 def read_header(path: Path) -> ImageHeader:

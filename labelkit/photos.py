@@ -1,7 +1,7 @@
 """The photograph behind labels, as whoever draws on it needs it: eight bits a sample, no larger than wanted.
 
-Labels are in pixels of the size that the record states. A file whose EXIF data turns it may be meant as it is
-stored or as it is turned: the one whose size is the stated one is taken, the stored one where both are.
+Labels are in pixels of the size that the record states. What EXIF says is followed, but for images of which
+only the stored pixels have that size.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from labelkit.image_files import ORIENTATION
+from labelkit.image_files import ORIENTATION, displayed
 from labelkit.pixels import decoding, refuse_huge
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 Pixels = NDArray[np.uint8]
 
-_ON_ITS_SIDE = frozenset({5, 6, 7, 8})  # orientations that exchange width and height; EXIF 2.3, 4.6.4
 _QUALITY = 72
 
 
@@ -42,18 +41,14 @@ def load(file: Path, stated: tuple[int, int] | None = None, *, longest: int | No
 
     with decoding("the image cannot be decoded"), Image.open(file) as image:
         refuse_huge(image.height, image.width)
-        size, turned = image.size, image.size[::-1]
-        is_turned = stated == turned != size and _is_on_its_side(image)
+        stored, turned = image.size, displayed(image.size, image.getexif().get(ORIENTATION, 1))
+        is_upright = turned == stated or stored != stated
+        size = turned if is_upright else stored
         scale = min(longest / max(size), 1) if longest else 1.0
         if scale < 1:
-            image.draft("RGB", reduced(size, scale))  # JPEGs, faster
-        plain = eight_bit(ImageOps.exif_transpose(image) if is_turned else image)
-        size = turned if is_turned else size
+            image.draft("RGB", reduced(stored, scale))  # JPEGs, faster
+        plain = eight_bit(ImageOps.exif_transpose(image) if is_upright else image)
         return Photo(resized(np.array(plain), reduced(size, scale)), size)
-
-
-def _is_on_its_side(image: Image.Image) -> bool:
-    return image.getexif().get(ORIENTATION, 1) in _ON_ITS_SIDE
 
 
 def reduced(size: tuple[int, int], scale: float) -> tuple[int, int]:

@@ -425,17 +425,21 @@ def test_only_scores_that_reach_the_least_are_drawn() -> None:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_an_image_is_turned_where_that_fits_the_labels(tmp_path: Path, orientation: int) -> None:
+def test_an_image_is_turned_unless_only_its_stored_pixels_fit_the_labels(
+    tmp_path: Path, orientation: int
+) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(photograph(60, 40)).save(tmp_path / "a.png", exif=exif)
     with Image.open(tmp_path / "a.png") as image:
         stored, turned = np.array(image), np.array(ImageOps.exif_transpose(image))
-    assert np.array_equal(load(tmp_path / "a.png").pixels, stored)
-    assert np.array_equal(load(tmp_path / "a.png", (60, 40)).pixels, stored)
-    fits = load(tmp_path / "a.png", (40, 60))
-    assert np.array_equal(fits.pixels, turned if orientation > 4 else stored)
-    assert fits.size == ((40, 60) if orientation > 4 else (60, 40))
+    displayed = (40, 60) if orientation > 4 else (60, 40)
+    for stated in (None, (40, 60), (7, 7), displayed):
+        made = load(tmp_path / "a.png", stated)
+        assert np.array_equal(made.pixels, turned)
+        assert made.size == displayed
+    expected = stored if orientation > 4 else turned
+    assert np.array_equal(load(tmp_path / "a.png", (60, 40)).pixels, expected)
 
 
 def test_a_reduced_photograph_is_the_same_picture(tmp_path: Path) -> None:

@@ -243,7 +243,7 @@ def test_complaints_are_few_lines(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stated", "turned"), [((480, 640), True), ((640, 480), False), ((None, None), False)]
+    ("stated", "turned"), [((480, 640), True), ((640, 480), False), ((None, None), True)]
 )
 def test_labels_are_drawn_on_the_orientation_that_they_are_for(
     tmp_path: Path, stated: tuple[int, int], turned: bool

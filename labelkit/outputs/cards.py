@@ -84,9 +84,8 @@ def _figure(scene: Scene, path: str, inside: str, numbers: Mapping[str, int], *,
     chips = "".join(_chip(label, numbers) for label in scene.labels)
     chips = f'<p class="chips">{chips}</p>' if chips else ""
     lost = [*(["the image cannot be shown"] if is_missing else []), *scene.faults]
-    lost = (
-        lost if len(lost) <= _FAULTS else [*lost[: _FAULTS - 1], f"and {len(lost) - _FAULTS + 1} more faults"]
-    )
+    if len(lost) > _FAULTS:
+        lost = [*lost[:_FAULTS], f"and {plural(len(lost) - _FAULTS, 'more fault')}"]
     notes = "".join(f'<p class="lost">{text(each)}</p>' for each in lost)
     return (
         f'<li class="item" data-item data-name="{text(path)}"><figure>'

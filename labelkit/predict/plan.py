@@ -16,7 +16,6 @@ from labelkit.image_files import ImageHeader, read_header
 from labelkit.model import Image
 
 WINDOW = 512  # images: at 1 KB each, and their labels, a few megabytes
-_SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that exchange width and height
 
 
 @dataclass(frozen=True)
@@ -56,8 +55,7 @@ def take(image: Image, file: Path | None) -> Shot:
         header = read_header(file)
     except (ValueError, OSError) as error:
         return Shot(image, file, fault=str(error))
-    stored = (header.width, header.height)
-    shown = stored[::-1] if header.orientation in _SIDEWAYS else stored
+    stored, shown = (header.width, header.height), header.displayed
     stated = (image.width, image.height)
     if stated == (None, None) or stated == shown:
         return Shot(image, file, upright=True, size=shown, notes=_turned(header, stated, shown))
