@@ -63,7 +63,6 @@ CODES: dict[str, tuple[str, str]] = {
     "ODD015": ("image-stretched", "the image file has another size than its labels; it is drawn at theirs"),
     "ODD016": ("label-not-drawn", "the label cannot be drawn"),
     "ODD017": ("object-unseen", "no pixel of the object is visible, so that nothing of it is drawn"),
-    "ODD016": ("label-not-drawn", "the label says nothing that can be drawn"),
     "CMP101": ("image-ambiguous", "two images of one side could be this image of the other"),
     "CMP102": ("image-twice", "a data set has this image twice"),
     "CMP103": ("image-named-otherwise", "the two data sets give this image another suffix"),
