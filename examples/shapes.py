@@ -126,6 +126,8 @@ RECIPES = {
     "instance": Recipe("instance", "maskrcnn_resnet50_fpn", 150, 1e-3, options=_SMALL),
 }
 _BATCH = 8
+# Of a detector in training: few regions of so small images, for its head costs most of a step.
+_FEW_REGIONS = {"box_batch_size_per_image": 48, "rpn_post_nms_top_n_train": 200}
 
 
 def trained(task: str, cache: Path) -> Path:
@@ -150,6 +152,8 @@ def _fit(recipe: Recipe, classes: int, loss_of: Callable[[Any, list[int]], Any])
     options: dict[str, Any] = {"weights": None, "num_classes": classes, **recipe.options}
     if recipe.task != "classification":
         options["weights_backbone"] = None
+    if recipe.task in ("detection", "instance"):
+        options |= _FEW_REGIONS
     model = get_model(recipe.model, **options).train()
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
