@@ -1,0 +1,81 @@
+"""Reading Label Studio: a list of tasks and its configuration; parts are spans of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from labelkit.errors import FormatError, RecordError
+from labelkit.findings import Finding
+from labelkit.formats import Part
+from labelkit.formats._files import image_inside
+from labelkit.formats.labelstudio import images
+from labelkit.formats.labelstudio.config import Config
+from labelkit.formats.labelstudio.index import CONFIG, TaskIndex, read_config, tasks_file
+from labelkit.formats.labelstudio.native import NAME
+from labelkit.formats.labelstudio.scene import read_task
+from labelkit.model import Category, Header, Record
+
+PART = 50  # tasks of a part
+
+
+class LabelStudioReader:
+    """An open list of tasks."""
+
+    def __init__(
+        self, path: Path, images_dir: Path | None, config: Path | None, image_key: str | None
+    ) -> None:
+        self.path = path
+        self.images_dir = images_dir
+        file, evidence = tasks_file(path)
+        if file is None:
+            raise FormatError(str(path), evidence.reason, "a JSON list of Label Studio's tasks")
+        self.file = file
+        said = read_config(self._index, config)
+        self.key = image_key or said.key
+        self.header = _header(said)
+        no_config = f"no {CONFIG}; classes are those that regions name, in that order"
+        self.notes: Sequence[Finding] = (
+            () if said.text is not None else (Finding("NOTE01", str(file), no_config),)
+        )
+        self._values = {category.name: value for value, category in enumerate(self.header.categories, 1)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "_index"}
+
+    @cached_property
+    def _index(self) -> TaskIndex:
+        return TaskIndex(self.file)
+
+    def parts(self) -> list[Part]:
+        count = len(self._index.tasks)
+        starts = range(0, count, PART)
+        return [Part((start, start + PART), start, min(PART, count - start)) for start in starts]
+
+    def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
+        index = self._index
+        first, last = part.key
+        for number, raw in enumerate(index.tasks[first:last], first):
+            yield from read_task(raw, index.place(number), self._values, self.key)
+
+    def image_file(self, record: Record) -> Path | None:
+        """Where the image of a record lies. Raises ValueError where a link leads out of its folder."""
+        root = self.file.parent
+        for folder in [self.images_dir] if self.images_dir else [root / "images", root]:
+            for path in images.candidates(record.image.path):
+                if found := image_inside(folder, path, self.images_dir):
+                    return found
+        return None
+
+
+def _header(said: Config) -> Header:
+    categories = tuple(Category(name=name, colour=colour) for name, colour in said.classes)
+    kept: dict[str, Any]
+    if said.text is not None:
+        kept = {"config": said.text}
+    else:
+        controls = [[control.kind, control.name, control.to_name] for control in said.controls]
+        kept = {"controls": controls, "image": said.image, "key": said.key}
+    return Header(categories=categories, raw={NAME: kept})
