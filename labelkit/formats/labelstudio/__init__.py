@@ -14,7 +14,7 @@ from labelkit.formats import Evidence, Format
 from labelkit.formats.labelstudio.fit import adjust, adjust_header
 from labelkit.formats.labelstudio.frame import confirms, extras
 from labelkit.formats.labelstudio.images import PREFIX
-from labelkit.formats.labelstudio.index import tasks_file
+from labelkit.formats.labelstudio.index import evidence
 from labelkit.formats.labelstudio.read import LabelStudioReader
 from labelkit.formats.labelstudio.write import LabelStudioWriter
 from labelkit.model import Header
@@ -23,7 +23,7 @@ from labelkit.model import Header
 def detect(path: Path) -> Evidence:
     """A list of objects that say data, and annotations or predictions."""
     try:
-        return tasks_file(path)[1]
+        return evidence(path)
     except OSError as error:
         return Evidence(0, f"cannot be read ({error.strerror})")
 

@@ -57,19 +57,25 @@ def looks(file: Path) -> Evidence:
     return Evidence(0, f"{file.name} is a list of no tasks")
 
 
-def tasks_file(path: Path) -> tuple[Path | None, Evidence]:
-    """The list of tasks of a data set, and what speaks for it."""
+def evidence(path: Path) -> Evidence:
+    """What speaks for a path being a list of tasks, or a folder with one."""
     if not path.is_dir():
-        found = looks(path) if path.suffix == ".json" else Evidence(0, f"{path.name} is no .json file")
-        return (path if found.strength else None), found
-    files = [path / TASKS] if is_file(path / TASKS) else sorted(path.glob("*.json"))
-    likely = [(file, evidence) for file in files if (evidence := looks(file)).strength]
+        return looks(path) if path.suffix == ".json" else Evidence(0, f"{path.name} is no .json file")
+    file, why = tasks_file(path)
+    return Evidence(0, why) if file is None else looks(file)
+
+
+def tasks_file(path: Path) -> tuple[Path | None, str]:
+    """The list of tasks of a data set, or None and why there is none."""
+    if not path.is_dir():
+        return path, ""
+    if is_file(path / TASKS):
+        return path / TASKS, ""
+    likely = [file for file in sorted(path.glob("*.json")) if looks(file).strength]
     if len(likely) > 1:
-        names = ", ".join(file.name for file, _ in likely)
-        return None, Evidence(0, f"several lists of tasks ({names}); name one of them")
-    if likely:
-        return likely[0]
-    return None, looks(files[0]) if files else Evidence(0, f"has no {TASKS}, and no other JSON file")
+        names = ", ".join(file.name for file in likely)
+        return None, f"several lists of tasks ({names}); name one of them"
+    return (likely[0], "") if likely else (None, f"has no {TASKS}, and no other list of tasks")
 
 
 def config_path(tasks: Path) -> Path:

@@ -137,11 +137,11 @@ def decode(raw: bytes | msgspec.Raw, type: Any, element: str = "") -> Any:
         text = str(error)
         path = _PATH.search(text)
         found = text[: path.start()] if path else text
-        expected, _, got = found.removeprefix("Expected ").partition(", got ")
         inner = element + (path[1] if path else "")
-        raise (
-            TaskError(inner, got, expected) if got else TaskError(inner, found[:1].lower() + found[1:])
-        ) from None
+        if not found.startswith("Expected "):
+            raise TaskError(inner, found[:1].lower() + found[1:]) from None
+        expected, _, got = found.removeprefix("Expected ").partition(", got ")
+        raise TaskError(inner, got or "a value out of bounds", expected) from None
 
 
 def region_meta(raw: msgspec.Raw) -> Own:

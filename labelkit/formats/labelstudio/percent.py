@@ -2,8 +2,8 @@
 
 Several pixel values can have one percent in float64, and a few have none that gives just them. A percent
 is read as the plainest number that it is written for: one of few decimals, as humans and data sets have them,
-else one of float32, as models have them. What would be read otherwise travels beside its percent, and holds as
-long as the percent is the one written for it.
+else one of float32, as models have them. What would be read otherwise travels beside its percent, and holds
+as long as the percent is the one written for it.
 """
 
 from __future__ import annotations

@@ -29,9 +29,9 @@ class LabelStudioReader:
     ) -> None:
         self.path = path
         self.images_dir = images_dir
-        file, evidence = tasks_file(path)
+        file, why = tasks_file(path)
         if file is None:
-            raise FormatError(str(path), evidence.reason, "a JSON list of Label Studio's tasks")
+            raise FormatError(str(path), why, "a JSON list of Label Studio's tasks")
         self.file = file
         said = read_config(self._index, config)
         self.key = image_key or said.key
