@@ -15,6 +15,7 @@ from labelkit.formats.labelstudio.fit import adjust, adjust_header
 from labelkit.formats.labelstudio.frame import confirms, extras
 from labelkit.formats.labelstudio.images import PREFIX
 from labelkit.formats.labelstudio.index import evidence
+from labelkit.formats.labelstudio.inspect import inspect
 from labelkit.formats.labelstudio.read import LabelStudioReader
 from labelkit.formats.labelstudio.write import LabelStudioWriter
 from labelkit.model import Header
@@ -90,4 +91,5 @@ FORMAT = Format(
     extras=extras,
     file_suffix=".json",
     confirms=confirms,
+    inspect=inspect,
 )

@@ -34,17 +34,18 @@ _DEEPEST = 100  # levels of attributes; pydantic reads 200 of JSON, and writes 2
 
 
 class TaskError(ValueError):
-    """Why a task is no record: where in it, what was found and what was expected."""
+    """Why a task is no record: where in it, what was found and what was expected; the code of the rule."""
 
-    def __init__(self, element: str, found: str, expected: str = "") -> None:
+    def __init__(self, element: str, found: str, expected: str = "", *, code: str = "") -> None:
         super().__init__(found)
         self.element = element
         self.found = found
         self.expected = expected
+        self.code = code
 
     def within(self, outer: str) -> TaskError:
         """The same, seen from further out."""
-        return TaskError(outer + self.element, self.found, self.expected)
+        return TaskError(outer + self.element, self.found, self.expected, code=self.code)
 
 
 class Made(msgspec.Struct, omit_defaults=True):
@@ -139,9 +140,11 @@ def decode(raw: bytes | msgspec.Raw, type: Any, element: str = "") -> Any:
         found = text[: path.start()] if path else text
         inner = element + (path[1] if path else "")
         if not found.startswith("Expected "):
-            raise TaskError(inner, found[:1].lower() + found[1:]) from None
+            code = "STR104" if "missing required field" in found else ""
+            raise TaskError(inner, found[:1].lower() + found[1:], code=code) from None
         expected, _, got = found.removeprefix("Expected ").partition(", got ")
-        raise TaskError(inner, got or "a value out of bounds", expected) from None
+        code = "STR105" if got else ""
+        raise TaskError(inner, got or "a value out of bounds", expected, code=code) from None
 
 
 def region_meta(raw: msgspec.Raw) -> Own:

@@ -7,6 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Part
@@ -49,16 +51,32 @@ class LabelStudioReader:
     def _index(self) -> TaskIndex:
         return TaskIndex(self.file)
 
+    @property
+    def name(self) -> str:
+        """The name of the list of tasks."""
+        return self.file.name
+
+    @property
+    def count(self) -> int:
+        """How many tasks there are."""
+        return len(self._index.tasks)
+
+    def task(self, number: int) -> msgspec.Raw:
+        """The native text of a task."""
+        return self._index.tasks[number]
+
     def parts(self) -> list[Part]:
-        count = len(self._index.tasks)
-        starts = range(0, count, PART)
-        return [Part((start, start + PART), start, min(PART, count - start)) for start in starts]
+        count = self.count
+        return [Part((k, k + PART), k, min(PART, count - k)) for k in range(0, count, PART)]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
-        index = self._index
         first, last = part.key
-        for number, raw in enumerate(index.tasks[first:last], first):
-            yield from read_task(raw, index.place(number), self._values, self.key)
+        for number in range(first, min(last, self.count)):
+            yield from self.read_task(number)
+
+    def read_task(self, number: int) -> Iterator[Record | RecordError | Finding]:
+        """The record of a task, what is wrong with it, and what was assumed."""
+        yield from read_task(self.task(number), self._index.place(number), self._values, self.key)
 
     def image_file(self, record: Record) -> Path | None:
         """Where the image of a record lies. Raises ValueError where a link leads out of its folder."""

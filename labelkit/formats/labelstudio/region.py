@@ -104,7 +104,8 @@ def read_region(text: bytes | msgspec.Raw, mask: Mask | None = None) -> Said | N
     if kind != "choices":
         _refuse_views(region)
         if size is None:
-            raise TaskError("", "no original_width and original_height", "both, for coordinates are percents")
+            expected = "both, for coordinates are percents"
+            raise TaskError("", "no original_width and original_height", expected, code="STR104")
         shape, code = _shape(kind, region.value, size, own, mask)
     key = region.id if isinstance(region.id, str | int) and not isinstance(region.id, bool) else None
     text_key = None if key is None else str(key)
@@ -128,7 +129,7 @@ def _size(region: Region) -> tuple[int, int] | None:
         return None
     for key, side in (("original_width", width), ("original_height", height)):
         if type(side) is not int or not 0 < side < SIDE_LIMIT:
-            raise TaskError(f".{key}", brief(side), "a whole number of pixels")
+            raise TaskError(f".{key}", brief(side), "a whole number of pixels", code="STR105")
     return width, height
 
 
@@ -144,7 +145,7 @@ def _score(value: Any) -> float | None:
     if value is None:
         return None
     if not is_number(value):
-        raise TaskError(".score", brief(value), "a number")
+        raise TaskError(".score", brief(value), "a number", code="STR105")
     return float(value)
 
 
@@ -191,7 +192,7 @@ def _brush(said: _Brush, size: tuple[int, int], mask: Mask | None) -> tuple[Mask
         refuse_huge(height, width)
         runs = brush.decode_mask(code, height, width)
     except ValueError as error:
-        raise TaskError(".value.rle", str(error)) from None
+        raise TaskError(".value.rle", str(error), code="MSK104") from None
     own_code = brush.encode_mask(runs, height, width)
     return rle_mask(runs, height, width), code if code != own_code else None
 

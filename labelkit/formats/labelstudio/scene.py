@@ -78,7 +78,7 @@ def read_task(data: msgspec.Raw, place: str, values: Mapping[str, int], key: str
         faults, record = [TaskError("", fault(error))], None
     if record is None:
         for each in faults:
-            yield RecordError(f"{place}{each.element}", each.found, each.expected)
+            yield RecordError(f"{place}{each.element}", each.found, each.expected, code=each.code)
         return
     for note in [*([f"data.{key}: {how}"] if how else []), *scene.choice.notes, *scene.notes]:
         yield Finding("NOTE01", place, note)
@@ -103,7 +103,7 @@ def image_of(task: Raws, key: str) -> tuple[OwnTask, str]:
     try:
         known = images.Place(safe_path(own.path)) if own.path is not None else images.place(text)
     except ValueError as error:
-        raise TaskError(f".data.{key}", str(error)) from None
+        raise TaskError(f".data.{key}", str(error), code="STR108") from None
     return OwnTask(known.path, own.width, own.height, own.splits), known.how
 
 
@@ -177,7 +177,7 @@ class _Scene:
     def _check(self, said: Said) -> None:
         """Refuse classes that are none, and images of two sizes."""
         if said.labels[0] not in self.values and not is_ignored(said):
-            raise TaskError(".value", f"the class {said.labels[0]!r}", _LISTED)
+            raise TaskError(".value", f"the class {said.labels[0]!r}", _LISTED, code="REF105")
         if self.size is None:
             self.size = said.size
         if said.size != self.size and said.size is not None and self.size is not None:
@@ -187,7 +187,7 @@ class _Scene:
     def _add_choices(self, container: Container, raw: msgspec.Raw, said: Said) -> str:
         for name in dict.fromkeys(said.labels):
             if name not in self.values:
-                raise TaskError(".value.choices", f"the class {name!r}", _LISTED)
+                raise TaskError(".value.choices", f"the class {name!r}", _LISTED, code="REF105")
             score, provenance = self.review.label(container, said, name)
             kept = {NAME: kept_text(container.at, raw, said)}
             self.labels.append(ImageLabel(category=name, score=score, provenance=provenance, raw=kept))

@@ -177,7 +177,7 @@ def open_task(data: bytes | msgspec.Raw | str) -> Raws:
     try:
         text = data if isinstance(data, str) else bytes(data).decode()
     except UnicodeDecodeError as error:
-        raise TaskError("", f"not UTF-8 at its byte {error.start}", "UTF-8 text") from None
+        raise TaskError("", f"not UTF-8 at its byte {error.start}", "UTF-8 text", code="STR111") from None
     found: Raws = decode(text.encode(), Raws)
     return found
 
@@ -205,6 +205,5 @@ def not_data(task: Raws) -> TaskError:
     """Why a task without ``data`` is refused."""
     if "annotation_id" in task or "annotator" in task:
         return TaskError("", "a task of a JSON_MIN export, which says too little", "the JSON export")
-    return TaskError(
-        ".data", "is not there" if "data" not in task else brief(bytes(task["data"])), "an object"
-    )
+    found, code = (brief(bytes(task["data"])), "STR105") if "data" in task else ("is not there", "STR104")
+    return TaskError(".data", found, "an object", code=code)
