@@ -95,8 +95,9 @@ def _part(reader: LabelStudioReader, part: Part) -> Iterator[object]:
 
 def _image_alone(reader: LabelStudioReader, number: int) -> Record | None:
     """The image of a task, whatever else is wrong with it."""
+    text = bytes(reader.task(number)).decode(errors="replace")
     try:
-        said, _ = image_of(open_task(reader.task(number)), reader.key)
+        said, _ = image_of(open_task(text), reader.key)
         return Record(image=Image(path=said.path or "", width=said.width, height=said.height))
     except ValueError:
         return None

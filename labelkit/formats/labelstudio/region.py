@@ -192,7 +192,7 @@ def _brush(said: _Brush, size: tuple[int, int], mask: Mask | None) -> tuple[Mask
         refuse_huge(height, width)
         runs = brush.decode_mask(code, height, width)
     except ValueError as error:
-        raise TaskError(".value.rle", str(error), code="MSK104") from None
+        raise TaskError(".value.rle", str(error)) from None
     own_code = brush.encode_mask(runs, height, width)
     return rle_mask(runs, height, width), code if code != own_code else None
 
