@@ -143,7 +143,10 @@ def choices_control(label: ImageLabel, config: Config) -> Control:
         name = decode(text.encode(), Region).from_name if text is not None else None
     except TaskError:
         name = None
-    return config.of(name, "choices") or config.control("choices")
+    known = config.of(name, "choices")
+    if known is None and config.text is not None and isinstance(name, str):
+        return Control("choices", name, config.image)  # of which the native configuration does not know
+    return known or config.control("choices")
 
 
 def native_config(header: Header) -> Config:

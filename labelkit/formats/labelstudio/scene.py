@@ -138,7 +138,8 @@ class _Scene:
                     yield error.within(f"{container.element}.result[{number}]")
                     continue
                 kept.append(msgspec.Raw(encoded(mark)) if mark else raw)
-            self.results[container.at] = kept
+            if container.results:
+                self.results[container.at] = kept
 
     def _shapes(self, container: Container) -> Iterator[Said]:
         """The regions of a container that have a shape, as far as they can be read."""

@@ -136,7 +136,7 @@ def choose(task: Raws) -> Choice:
     parent = None
     if annotation is not None:
         named = annotation.said.parent_prediction
-        parent = known.get(named) if _is_key(named) else _alike(annotation, predictions)
+        parent = (known.get(named) if _is_key(named) else None) or _alike(annotation, predictions)
     superseded = {item.at for item in [parent, *parents] if item is not None}
     pending = [item for item in predictions if item.at not in superseded]
     if annotation is not None and any(item.results for item in pending):

@@ -16,6 +16,7 @@ import msgspec
 
 from labelkit.formats.labelstudio import percent
 from labelkit.formats.labelstudio.config import IGNORE, SEMANTIC, Config, Control
+from labelkit.formats.labelstudio.frame import Home
 from labelkit.formats.labelstudio.native import (
     FIELDS,
     INVENTED,
@@ -56,6 +57,7 @@ class Room:
     container: None for a new one, model: then of the prediction, None of an annotation.
     """
 
+    home: Home
     config: Config
     size: Size
     review: Review
@@ -66,6 +68,10 @@ class Room:
         """Whether something was read from here."""
         return self.container is not None and kept.get("at") == list(self.container.at)
 
+    def has_control(self, said: Said) -> bool:
+        """Whether the control of a region is still there; the native configuration need not have had it."""
+        return self.config.text is not None or self.config.of(said.name, said.kind) is not None
+
     def implied(self, score: float | None) -> Provenance | None:
         """Who made a region here that does not say it."""
         if self.container is not None:
@@ -74,36 +80,33 @@ class Room:
 
 
 class Keys:
-    """The ids of a task. taken: those of regions that stay as they are, and of those that have text."""
+    """The ids of a task, which are unique in each annotation and prediction; new ones in all of them.
+
+    taken: those of regions that stay in the text. kept: those of regions whose text was kept.
+    """
 
     def __init__(self, taken: set[str], kept: set[str]) -> None:
         self._reserved = taken | kept
-        self._given: set[str] = set()
-        self._kept = kept
+        self._given: set[tuple[Home, str]] = set()
         self._last = 0
 
-    def keep(self, key: str | None) -> str | None:
-        """The id that a region had, unless another has it by now."""
-        if key is None or key in self._given or key not in self._kept:
+    def keep(self, key: str | None, home: Home) -> str | None:
+        """The id that a region had, unless another has it there by now."""
+        if key is None or (home, key) in self._given:
             return None
-        self._given.add(key)
+        self._given.add((home, key))
         return key
 
     def new(self, uid: str | None) -> str:
         """An id for a new region: its uid where that can be one, else one that is known to be invented."""
-        if (
-            uid
-            and "#" not in uid
-            and not INVENTED.fullmatch(uid)
-            and not {uid} & (self._reserved | self._given)
-        ):
-            self._given.add(uid)
+        if uid and "#" not in uid and not INVENTED.fullmatch(uid) and uid not in self._reserved:
+            self._reserved.add(uid)
             return uid
         while True:
             self._last += 1
             key = f"labelkit-{self._last}"
-            if key not in self._reserved and key not in self._given:
-                self._given.add(key)
+            if key not in self._reserved:
+                self._reserved.add(key)
                 return key
 
 
@@ -115,9 +118,9 @@ def object_region(item: Object, room: Room, keys: Keys) -> bytes:
     kept = own_raw(item.raw)
     mask = item.mask if isinstance(item, Instance) else None
     said = read_text(kept, mask)
-    key = keys.keep(said.key) if said is not None else None
-    if said is not None and key is not None and room.container is not None and room.is_from(kept):
-        same_control = room.config.of(said.name, said.kind) is not None
+    key = keys.keep(said.key, room.home) if said is not None else None
+    if said is not None and room.container is not None and room.is_from(kept):
+        same_control = room.has_control(said)
         known = object_of(said, room.review.provenance(room.container, said))
         if same_control and said.size == room.size and _same(known, item):
             return _native(kept, mask)
@@ -247,8 +250,8 @@ def choices_region(labels: Sequence[ImageLabel], control: Control, room: Room, k
     """The region of the labels that are chosen with one control."""
     base = next((own_raw(label.raw) for label in labels if room.is_from(own_raw(label.raw))), {})
     said = read_text(base, None)
-    key = keys.keep(said.key) if said is not None else None
-    if said is not None and key is not None and room.container is not None and control.name == said.name:
+    key = keys.keep(said.key, room.home) if said is not None else None
+    if said is not None and room.container is not None and room.has_control(said):
         names = tuple(dict.fromkeys(said.labels))
         known = [(name, *room.review.label(room.container, said, name)) for name in names]
         if known == [(label.category, label.score, label.provenance) for label in labels]:
@@ -283,14 +286,10 @@ def layer_regions(
         kept if len(kept) == len(source.layers) else [{}] * len(source.layers)
     )
     saids = [read_text(base, layer.mask) for base, layer in zip(bases, source.layers, strict=True)]
-    own_keys = [keys.keep(said.key) if said else None for said in saids]
+    own_keys = [keys.keep(said.key, room.home) if said else None for said in saids]
     labels = [names.get(layer.value, IGNORE) for layer in source.layers]
-    triples = zip(saids, labels, source.layers, strict=True)
-    if (
-        room.container is not None
-        and all(key is not None for key in own_keys)
-        and all(_is_layer(said, label, layer, room) for said, label, layer in triples)
-    ):
+    rows = list(zip(bases, saids, labels, source.layers, strict=True))
+    if room.container is not None and all(_is_layer(*row, room) for row in rows):
         known = [said for said in saids if said is not None]
         if room.review.map_provenance(room.container, known) == provenance:
             return [_native(base, layer.mask) for base, layer in zip(bases, source.layers, strict=True)]
@@ -306,7 +305,8 @@ def layer_regions(
     return regions
 
 
-def _is_layer(said: Said | None, label: str, layer: Layer, room: Room) -> bool:
-    if said is None or said.shape is None or room.config.of(said.name, SEMANTIC) is None:
+def _is_layer(base: Mapping[str, Any], said: Said | None, label: str, layer: Layer, room: Room) -> bool:
+    """Whether a region says what a layer says."""
+    if said is None or not room.is_from(base) or not room.has_control(said):
         return False
     return (said.labels, said.size, said.shape) == ((label,), room.size, layer.mask)

@@ -101,7 +101,7 @@ class TaskWriter:
         container = self.frame.by_place[at] if at is not None else None
         image = self.record.image
         model = self.homes.makers[home[1]][1] if home[0] == 2 else None
-        return Room(self.config, (image.width, image.height), self.review, container, model)
+        return Room(home, self.config, (image.width, image.height), self.review, container, model)
 
     def _add_new(self, task: dict[str, Any]) -> None:
         """Add an annotation and predictions for the labels that have none to go to."""
