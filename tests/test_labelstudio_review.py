@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import json
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +24,24 @@ from labelstudio_files import (
     told,
     written,
 )
+from test_cli import labelkit
 
+from labelkit.formats.jsonl import JsonlWriter
 from labelkit.formats.labelstudio import brush
 from labelkit.geometry import rle
-from labelkit.model import Box, Provenance
+from labelkit.model import (
+    BoundingBox,
+    Box,
+    Category,
+    Header,
+    Image,
+    Instance,
+    Mask,
+    Polygons,
+    Provenance,
+    Record,
+)
+from labelkit.pipeline import convert
 
 RUN = {"labelkit": {"provenance": {"run": "r7", "model": "maskrcnn-v1", "score": 0.9}}}
 
@@ -265,3 +281,73 @@ def test_a_pending_object_that_is_accepted_moves_into_an_annotation(tmp_path: Pa
     assert [each["id"] for each in made["annotations"][0]["result"]] == ["aa"]
     assert [each["id"] for each in made["predictions"][0]["result"]] == ["bb"]
     assert status(records(tmp_path / "b")[0]) == [("aa", "cat", "accepted"), ("bb", "cat", "pending")]
+
+
+# --- there, reviewed, and back -----------------------------------------------------------------------------
+
+
+def prelabelled(root: Path) -> Path:
+    """Five predictions of a model, one of them a polygon, as labelkit's own records."""
+
+    def made(key: str, score: float) -> dict[str, Any]:
+        provenance = Provenance(run="r1", model="maskrcnn", score=score)
+        return {"category": "cat", "uid": key, "score": score, "provenance": provenance}
+
+    ring = [10.0, 10.0, 30.5, 10.0, 30.5, 40.0]
+    items = [
+        BoundingBox(box=Box(5.25, 3, 20, 10.1), **made(key, 0.9))
+        for key in ("kept", "moved", "named", "gone")
+    ]
+    items[1] = items[1].model_copy(update={"box": Box(50, 50, 20, 20)})
+    objects = (*items, Instance(mask=Mask.of(Polygons([[ring]])), **made("outline", 0.6)))
+    record = Record(image=Image(path="a.jpg", width=173, height=91), objects=objects)
+    root.mkdir()
+    writer = JsonlWriter(root, Header(categories=(Category(name="cat"), Category(name="dog"))))
+    writer.write(0, [record])
+    writer.finish()
+    return root
+
+
+def reviewed_by_hand(tasks: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The export of a project into which tasks were imported, after somebody went through the first."""
+    (said,) = tasks
+    said["id"] = 1
+    said["predictions"][0]["id"] = 31
+    kept, shifted, named, _, drawn = copy.deepcopy(said["predictions"][0]["result"])
+    result = [
+        kept,
+        moved(shifted, x=shifted["value"]["x"] + 10),
+        moved(named, rectanglelabels=["dog"]),
+        drawn,
+        {
+            **region("hand", "dog"),
+            "from_name": "box",
+            "to_name": "image",
+            "original_width": 173,
+            "original_height": 91,
+        },
+    ]
+    said["annotations"] = [annotation(41, *result, parent_prediction=31)]
+    return [said]
+
+
+def test_compare_tells_what_was_done_in_label_studio(tmp_path: Path) -> None:
+    before = prelabelled(tmp_path / "before")
+    convert(before, tmp_path / "project", to="labelstudio", images="none")
+    export = reviewed_by_hand(json.loads((tmp_path / "project" / "tasks.json").read_text("utf-8")))
+    (tmp_path / "export.json").write_text(json.dumps(export), "utf-8")  # without sidecar and configuration
+    again = records(tmp_path / "export.json")[0]
+    assert status(again) == [
+        ("kept", "cat", "accepted"),
+        ("moved", "cat", "changed"),
+        ("named", "dog", "changed"),
+        ("outline", "cat", "accepted"),
+        ("hand", "dog", None),
+    ]
+    done = labelkit("compare", before, tmp_path / "export.json", "--output-format", "json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)["objects"]["total"]
+    words = ("accepted", "moved", "relabelled", "deleted", "added")
+    assert {word: told[word] for word in words} == {
+        "accepted": 2, "moved": 1, "relabelled": 1, "deleted": 1, "added": 1,
+    }  # fmt: skip
