@@ -40,7 +40,6 @@ from labelkit.formats.labelstudio.region import (
     Said,
     is_ignored,
     object_of,
-    read_region,
     without_code,
 )
 from labelkit.formats.labelstudio.review import Review
@@ -246,9 +245,3 @@ def kept_text(at: At, raw: msgspec.Raw, said: Said) -> dict[str, Any]:
         if said.code is None:
             return {**kept, "text": without_code(raw).decode()}
     return {**kept, "text": bytes(raw).decode()}
-
-
-def read_kept(kept: Mapping[str, Any], mask: Mask | None) -> Said | None:
-    """What the kept text of a region says; mask: the pixels of a brush whose code was left out."""
-    text = kept.get("text")
-    return read_region(text.encode(), mask) if isinstance(text, str) else None

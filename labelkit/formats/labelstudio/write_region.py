@@ -119,40 +119,38 @@ def object_region(item: Object, room: Room, keys: Keys) -> bytes:
     mask = item.mask if isinstance(item, Instance) else None
     said = read_text(kept, mask)
     key = keys.keep(said.key, room.home) if said is not None else None
-    if said is not None and room.container is not None and room.is_from(kept):
-        same_control = room.has_control(said)
+    if said is not None and room.container is not None and room.is_from(kept) and room.has_control(said):
         known = object_of(said, room.review.provenance(room.container, said))
-        if same_control and said.size == room.size and _same(known, item):
+        if said.size == room.size and known == item.model_copy(update={"raw": {}}):
             return _native(kept, mask)
     if key is not None and room.review.stands_for(key) and item.provenance is None:
         key = None  # under its old id it would be read as what the reviewer made of the prediction
+    if key is None or (item.uid is None and not INVENTED.fullmatch(key)):
+        key = keys.new(item.uid)
     kind = _kind(item)
     score = _region_score(item.score, item.provenance)
+    own = _besides(item, key, score, room)
+    if said is not None and (said.kind, said.size) == (kind, room.size) and _same_shape(said, item):
+        own.exact = said.own.exact
+        shape: dict[str, Any] = decode(decode(_native(kept, mask), Raws)["value"], Raws)
+        shape.pop("labels", None)
+    else:
+        shape, own.exact = _shape(item, kind, room.size)
+    value = {**shape, _type(kind): [item.category]}
+    base = kept if said is not None else {}
+    return _written(base, room, _control(said, kind, room.config), key, value, score, own)
+
+
+def _besides(item: Object, key: str, score: float | None, room: Room) -> Own:
+    """What Label Studio has no place for. key, score: of the region; the object may have others."""
     own = Own(**{name: getattr(item, name) for name in FIELDS})
-    key = key or keys.new(item.uid)
-    if item.uid != (None if INVENTED.fullmatch(key) else key):
-        if item.uid is None:
-            key = keys.new(None)
-        else:
-            own.uid = item.uid
+    if item.uid is not None and (item.uid != key or INVENTED.fullmatch(key)):
+        own.uid = item.uid
     if score != item.score:
         own.score = None
     if item.provenance is not None and item.provenance != room.implied(score):
         own.provenance = made(item.provenance)
-    base = kept if said is not None else {}
-    if said is not None and said.kind == kind and said.size == room.size and _same_shape(said, item):
-        own.exact = said.own.exact
-        value = decode(_native(base, mask), Raws)["value"]
-        shape: dict[str, Any] = decode(value, Raws)
-        shape.pop("labels", None)
-    else:
-        shape, own.exact = _shape(item, kind, room.size)
-    control = _control(said, kind, room.config)
-    return _written(base, room, control, key, {**shape, _type(kind): [item.category]}, score, own)
-
-
-def _same(known: Object, item: Object) -> bool:
-    return known == item.model_copy(update={"raw": {}})
+    return own
 
 
 def _same_shape(said: Said, item: Object) -> bool:
