@@ -31,6 +31,10 @@ NOT_NEEDED = "no evaluation needs a key that reading does without"
 JUDGED = "every value is judged by itself, and has its own rule"
 ONE_OWNER = "a pixel of its PNGs has one owner"
 ONE_FILE = "it is one file, in no layout"
+NO_BOX = "Label Studio states no box beside pixels"
+BRUSHES = "a brush's code that is none, or not of its image, is told as such (STR110)"
+TASKS = "Label Studio: a class stands in several controls, and a label without a value is none"
+REVIEWED = "what is reviewed in Label Studio is mended there"
 
 
 def but(names: str, reason: str) -> dict[str, str]:
@@ -43,8 +47,8 @@ def no(names: str, reason: str) -> dict[str, str]:
 
 
 CANNOT: dict[str, dict[str, str]] = {
-    "CAT101": no("cityscapes", CLOSED),
-    "CAT102": no("cityscapes", CLOSED),
+    "CAT101": no("cityscapes", CLOSED) | no("labelstudio", TASKS),
+    "CAT102": no("cityscapes", CLOSED) | no("labelstudio", TASKS),
     "CAT103": no("cityscapes", CLOSED),
     "CAT104": no("cityscapes", "its table has classes that no set has, so that all have this"),
     "CAT106": but("coco", ONE_LIST),
@@ -60,31 +64,35 @@ CANNOT: dict[str, dict[str, str]] = {
     "GEO102": no("cityscapes", BOXES),
     "GEO103": no("cityscapes", BOXES),
     "GEO104": no("voc", POLYGONS),
-    "GEO105": no("voc", POLYGONS) | no("cityscapes", POINTS),
+    "GEO105": no("voc", POLYGONS) | no("cityscapes labelstudio", POINTS),
     "GEO106": no("voc", POLYGONS) | no("cityscapes", POINTS),
     "GEO107": no("voc", POLYGONS),
     "GEO108": no("voc", POLYGONS),
     "GEO109": no("voc", POLYGONS),
-    "GEO110": no("voc", POLYGONS) | no("cityscapes coco", RINGS),
-    "GEO111": no("voc", CELLS) | no("cityscapes", BOXES),
+    "GEO110": no("voc", POLYGONS) | no("cityscapes coco labelstudio", RINGS),
+    "GEO111": no("voc", CELLS) | no("cityscapes", BOXES) | no("labelstudio", NO_BOX),
     "GEO112": but("coco", AREAS),
     "GEO113": but("coco", AREAS),
     "GEO114": no("cityscapes", BOXES),
     "GEO118": no("cityscapes", BOXES),
     "GEO119": no("voc", POLYGONS),
     "GEO120": no("cityscapes", BOXES),
-    "GEO121": no("voc", CELLS) | no("cityscapes", BOXES),
+    "GEO121": no("voc", CELLS) | no("cityscapes", BOXES) | no("labelstudio", NO_BOX),
     "LBL101": but("voc", OF_VOC),
     "LBL102": no("cityscapes", "Cityscapes has no image labels"),
-    "MSK101": no("voc cityscapes", RUNS),
-    "MSK102": no("voc cityscapes", RUNS),
-    "MSK104": no("voc cityscapes", f"{RUNS}; a PNG that cannot be read is MSK108"),
+    "MSK101": no("voc cityscapes", RUNS) | no("labelstudio", BRUSHES),
+    "MSK102": no("voc cityscapes", RUNS) | no("labelstudio", BRUSHES),
+    "MSK104": no("voc cityscapes", f"{RUNS}; a PNG that cannot be read is MSK108")
+    | no("labelstudio", BRUSHES),
     "MSK105": no("voc", "an object that no pixel shows is known by its box")
     | no("cityscapes", "an object that no pixel shows is hidden by others, as official data have it"),
-    "MSK109": no("jsonl", PNGS),
-    "MSK110": no("coco cityscapes", NO_PALETTE) | no("jsonl", PNGS),
-    "MSK111": no("coco", COLOURS) | no("jsonl", PNGS),
-    "MSK112": no("coco", COLOURS) | no("jsonl", "a value of no class says nothing of its pixels"),
+    "MSK108": no("labelstudio", BRUSHES),
+    "MSK109": no("jsonl labelstudio", PNGS),
+    "MSK110": no("coco cityscapes", NO_PALETTE) | no("jsonl labelstudio", PNGS),
+    "MSK111": no("coco", COLOURS) | no("jsonl labelstudio", PNGS),
+    "MSK112": no("coco", COLOURS)
+    | no("jsonl", "a value of no class says nothing of its pixels")
+    | no("labelstudio", "a brush of no class is REF105"),
     "MSK113": but("voc", "only VOC has a border to be ignored"),
     "MSK114": but("voc", OF_VOC),
     "MSK115": but("cityscapes", OF_CITYSCAPES),
@@ -92,12 +100,12 @@ CANNOT: dict[str, dict[str, str]] = {
     "MSK117": but("cityscapes", OF_CITYSCAPES),
     "MSK118": no("voc cityscapes", ONE_OWNER),
     "MSK119": but("coco", OF_PANOPTIC),
-    "MSK120": no("coco cityscapes", NO_PALETTE) | no("jsonl", PNGS),
+    "MSK120": no("coco cityscapes", NO_PALETTE) | no("jsonl labelstudio", PNGS),
     "MSK121": but("cityscapes", OF_CITYSCAPES),
     "MSK122": but("coco", OF_PANOPTIC),
     "MSK123": but("coco", OF_STUFF),
     "MSK124": but("coco", OF_STUFF),
-    "MSK129": no("coco cityscapes", NO_PALETTE) | no("jsonl", PNGS),
+    "MSK129": no("coco cityscapes", NO_PALETTE) | no("jsonl labelstudio", PNGS),
     "REF101": but("coco", IDS),
     "REF102": but("coco", IDS),
     "REF103": but("coco", IDS),
@@ -114,11 +122,11 @@ CANNOT: dict[str, dict[str, str]] = {
     "STA103": no("cityscapes", "an image of which no file says anything is in no list (REF107)"),
     "STR104": no("jsonl", SCHEMA),
     "STR105": no("jsonl", SCHEMA),
-    "STR106": no("jsonl", ONE_FILE) | no("cityscapes", "what is elsewhere is STR115"),
+    "STR106": no("jsonl labelstudio", ONE_FILE) | no("cityscapes", "what is elsewhere is STR115"),
     "STR107": but("voc", "only XML has DTDs"),
     "STR109": no("voc", "XML may start with the mark"),
     "STR110": no("coco cityscapes", JUDGED),
-    "STR112": no("jsonl cityscapes", NOT_NEEDED),
+    "STR112": no("jsonl cityscapes labelstudio", NOT_NEEDED),
     "STR113": but("voc", "only VOC's flags are texts"),
     "STR114": but("voc", "only VOC has parts"),
     "STR115": but("cityscapes", OF_CITYSCAPES),
@@ -132,7 +140,7 @@ OWNERS = "the pixels of an object are those of PNGs, in which others may lie ben
 
 # The formats in which a rule's finding has a fix, and why it has none in others that can have the defect.
 MENDED: dict[str, str] = {
-    "CNV107": "coco voc cityscapes jsonl",
+    "CNV107": "coco voc cityscapes jsonl labelstudio",
     "GEO102": "coco voc jsonl",
     "GEO103": "coco voc jsonl",
     "GEO104": "coco cityscapes jsonl",
@@ -159,7 +167,7 @@ MENDED: dict[str, str] = {
     "REF105": "coco",
     "REF111": "coco",
     "STR105": "coco",
-    "STR109": "coco cityscapes jsonl",
+    "STR109": "coco cityscapes jsonl labelstudio",
     "STR112": "coco",
     "STR113": "voc",
 }
@@ -169,5 +177,8 @@ NOT_MENDED: dict[str, dict[str, str]] = {
     "STR105": but("coco", MISSING),
     "STR112": no("voc", MISSING),
 }
+for _code, _names in MENDED.items():
+    if "labelstudio" not in _names.split():
+        NOT_MENDED.setdefault(_code, {})["labelstudio"] = REVIEWED
 # What comes to light with a fix, and was hidden by the defect.
 LIGHT = {"STR113-voc-flag-of-letters": ["LBL101"]}

@@ -28,7 +28,7 @@ from labelkit.findings import Finding
 from labelkit.validation import Validation, validate
 
 Make = Callable[[Path], Path]
-FORMATS = ("coco", "voc", "cityscapes", "jsonl")
+FORMATS = ("coco", "voc", "cityscapes", "jsonl", "labelstudio")
 NO_IMAGES = "REF112"  # true of every set that is annotations alone
 OF_FEW = ("CAT104", "CAT105", "SPL104", "STA103")  # what sets of a few images and objects have anyway
 RENAMED = "(renamed)"  # an image that the format calls by a name of its own

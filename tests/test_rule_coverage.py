@@ -15,13 +15,18 @@ import seeds
 import seeds_everywhere
 import seeds_of_documents
 import seeds_of_formats
+import seeds_of_labelstudio
 from promises import CANNOT, MENDED
 from seeds import FORMATS, RENAMED, Seed, place_of
 
 from labelkit.findings import Finding
 from labelkit.rules import rules
 
-SEEDS = [*seeds.known(), *seeds_everywhere.seeds(), *seeds_of_documents.seeds(), *seeds_of_formats.seeds()]
+SEEDS = [
+    *seeds.known(),
+    *(seed for each in (seeds_everywhere, seeds_of_documents, seeds_of_formats) for seed in each.seeds()),
+    *seeds_of_labelstudio.seeds(),
+]
 
 
 def test_every_rule_has_a_seed_in_every_format_that_can_have_its_defect() -> None:
