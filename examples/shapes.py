@@ -96,7 +96,7 @@ def extent(mask: NDArray[np.bool_]) -> tuple[float, float, float, float]:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model is fitted. options: of its builder. preset: of its transforms. steps: of 8 images each."""
+    """How a model is fitted. options: of its builder. preset: of its transforms. batch: images a step."""
 
     task: str
     model: str
@@ -104,6 +104,7 @@ class Recipe:
     rate: float
     options: dict[str, Any] = field(default_factory=dict)
     preset: dict[str, Any] = field(default_factory=dict)
+    batch: int = 8
 
     @property
     def arguments(self) -> list[str]:
@@ -115,19 +116,20 @@ class Recipe:
         ]
 
 
-_SMALL = {"min_size": 128, "max_size": 192}
+_SMALL = {"min_size": 96, "max_size": 144}
 _TINY = {"resize_size": 64, "crop_size": 64}
 RECIPES = {
     "classification": Recipe(
         "classification", "resnet18", 100, 2e-3, preset={"resize_size": 64, "crop_size": 64}
     ),
-    "detection": Recipe("detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 180, 1e-3, options=_SMALL),
+    "detection": Recipe(
+        "detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 240, 1e-3, options=_SMALL, batch=4
+    ),
     "semantic": Recipe("semantic", "lraspp_mobilenet_v3_large", 120, 3e-3, preset={"resize_size": 128}),
-    "instance": Recipe("instance", "maskrcnn_resnet50_fpn", 150, 1e-3, options=_SMALL),
+    "instance": Recipe("instance", "maskrcnn_resnet50_fpn", 220, 1e-3, options=_SMALL, batch=4),
 }
-_BATCH = 8
 # Of a detector in training: few regions of so small images, for its head costs most of a step.
-_FEW_REGIONS = {"box_batch_size_per_image": 48, "rpn_post_nms_top_n_train": 200}
+_FEW_REGIONS = {"box_batch_size_per_image": 16, "rpn_post_nms_top_n_train": 100}
 
 
 def trained(task: str, cache: Path) -> Path:
@@ -164,7 +166,7 @@ def _fit(recipe: Recipe, classes: int, loss_of: Callable[[Any, list[int]], Any])
     optimizer = torch.optim.AdamW(weights, lr=recipe.rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, recipe.rate, recipe.steps, pct_start=0.2)
     for step in range(recipe.steps):
-        loss = loss_of(model, [1000 + step * _BATCH + k for k in range(_BATCH)])
+        loss = loss_of(model, [1000 + step * recipe.batch + k for k in range(recipe.batch)])
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(weights, 5.0)
@@ -213,7 +215,7 @@ def _segmenter(recipe: Recipe) -> Any:
     transform = _preset(recipe)
 
     def loss_of(model: Any, seeds: list[int]) -> Any:
-        step = seeds[0] // _BATCH
+        step = seeds[0] // recipe.batch
         drawn = [draw(2 * seed + step % 2) for seed in seeds]  # of one size
         images = torch.stack([transform(_tensor(each.pixels)) for each in drawn])
         truth = torch.stack([torch.from_numpy(class_map(each)) for each in drawn])
@@ -241,21 +243,23 @@ _FIT = {
 
 
 def main() -> None:
-    """Write photos, a trained model and its classes, and say how to label them."""
+    """Write photos, a trained model and its classes, and say with which options it is run."""
     parser = argparse.ArgumentParser(description="Draw shapes, and train a model on others.")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--task", choices=list(RECIPES), default="instance")
     parser.add_argument("--count", type=int, default=12)
+    parser.add_argument(
+        "--cache", type=Path, default=Path(".shapes-cache"), help="where trained models are kept"
+    )
     said = parser.parse_args()
     (said.folder / "photos").mkdir(parents=True)
     for number in range(said.count):
         drawn = draw(number, most=1 if said.task == "classification" else 3)
         Image.fromarray(drawn.pixels).save(said.folder / "photos" / f"{number:03}.png")
     (said.folder / "classes.txt").write_text("\n".join(CLASSES) + "\n", "utf-8")
-    shutil.copy(trained(said.task, Path(".shapes-cache")), said.folder / "model.pth")
+    shutil.copy(trained(said.task, said.cache), said.folder / "model.pth")
     words = " ".join(RECIPES[said.task].arguments)
-    own = f"--weights {said.folder}/model.pth --classes {said.folder}/classes.txt"
-    print(f"labelkit prelabel {said.folder}/photos out {words} {own}")
+    print(f"{words} --weights {said.folder}/model.pth --classes {said.folder}/classes.txt")
 
 
 if __name__ == "__main__":

@@ -11,8 +11,11 @@ from labelkit.pipeline import Report
 _EXAMPLES = 3
 
 
-def ledger_text(done: Report) -> str:
-    """The ledger as lines: what was assumed, what is odd, then losses by what became of the values."""
+def ledger_text(done: Report, whole: str = "--report FILE") -> str:
+    """The ledger as lines: what was assumed, what is odd, then losses by what became of the values.
+
+    whole: the option that gives all of it.
+    """
     lines = [
         f"{done.source} ({done.source_format}) -> {done.destination} ({done.target_format}): "
         f"{done.records} records, {done.objects} objects, {done.images} images"
@@ -25,7 +28,8 @@ def ledger_text(done: Report) -> str:
             fate = _FATE[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
             lines.append(f"  {code} {name:<22} {count:>7}{fate}")
             lines += [
-                f"      {visible(text)}" for text in _examples(count, examples, done.ledger.messages[code])
+                f"      {visible(text)}"
+                for text in _examples(count, examples, done.ledger.messages[code], whole)
             ]
     if done.ledger.uncarried:
         lines.append("Nothing will bring back what is [lost]: there is no carrier.")
@@ -35,7 +39,7 @@ def ledger_text(done: Report) -> str:
     return "\n".join(lines)
 
 
-def _examples(count: int, examples: list[Finding], messages: dict[str, int]) -> Iterator[str]:
+def _examples(count: int, examples: list[Finding], messages: dict[str, int], whole: str) -> Iterator[str]:
     """The first messages of a code, each with its count or, where it was said once, with its place."""
     for example in examples[:_EXAMPLES]:
         said = messages[example.message]
@@ -43,7 +47,7 @@ def _examples(count: int, examples: list[Finding], messages: dict[str, int]) -> 
         where = f"{said} times, first at {example.place}" if said > example.count else example.place
         yield f"{where}: {example.message}"
     if count > 0:
-        yield f"and {count} more (--report FILE lists the kinds)"
+        yield f"and {count} more ({whole} lists the kinds)"
 
 
 _FATE = {True: "  [carried]", False: "  [lost]", None: ""}

@@ -167,5 +167,5 @@ def _text(done: Run) -> Iterator[str]:
         yield from (f"  {visible(path)} {visible(note)}" for path, note in notes[:_TOLD])
         if len(notes) > _TOLD:
             yield f"  and {len(notes) - _TOLD} more (--output-format json lists them)"
-    yield ledger_text(done.report)
+    yield ledger_text(done.report, "--output-format json")
     yield f"The run is kept in {visible(str(done.folder.name))}, beside it."
