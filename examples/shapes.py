@@ -118,12 +118,13 @@ class Recipe:
 
 _SMALL = {"min_size": 96, "max_size": 144}
 _TINY = {"resize_size": 64, "crop_size": 64}
+_LARGE = {"min_size": 192, "max_size": 288}  # MobileNet's features are 16 pixels apart
 RECIPES = {
     "classification": Recipe(
         "classification", "resnet18", 100, 2e-3, preset={"resize_size": 64, "crop_size": 64}
     ),
     "detection": Recipe(
-        "detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 240, 1e-3, options=_SMALL, batch=4
+        "detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 200, 1e-3, options=_LARGE, batch=4
     ),
     "semantic": Recipe("semantic", "lraspp_mobilenet_v3_large", 120, 3e-3, preset={"resize_size": 128}),
     "instance": Recipe("instance", "maskrcnn_resnet50_fpn", 220, 1e-3, options=_SMALL, batch=4),
