@@ -35,7 +35,7 @@ from labelkit.pipeline import convert
 from labelkit.pixels import image_size, mask_runs, rle_mask
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
-FORMATS = ("coco", "voc", "cityscapes", "labelstudio")
+FORMATS = ("coco", "voc", "cityscapes", "labelstudio", "cvat")
 VOID = 255
 
 

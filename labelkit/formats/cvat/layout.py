@@ -42,8 +42,9 @@ def detect(path: Path) -> Evidence:
 
 
 def image_place(record: Record) -> str:
-    """Where an image belongs, below the data set."""
-    return "/".join((IMAGES, *record.splits[:1], record.image.path))
+    """Where an image belongs, below the data set: in the folder of its subset, once."""
+    path, subset = record.image.path, record.splits[:1]
+    return "/".join((IMAGES, *(name for name in subset if not path.startswith(f"{name}/")), path))
 
 
 def image_file(path: Path, images_dir: Path | None, record: Record) -> Path | None:
