@@ -115,7 +115,9 @@ class _Scanner:
         if self._depth != 1:
             return
         start, line, tag, name = self._opened
-        end = self._after(self.parser.CurrentByteIndex)
+        end = self._after(start)
+        if self.data[end - 2] != ord("/"):  # a tag <image/> is its own end
+            end = self._after(self.parser.CurrentByteIndex)
         if tag == "image":
             self.spans.append(Span(self.last, start, end, line, name in self._names))
             self._names.add(name)

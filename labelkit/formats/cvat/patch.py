@@ -7,7 +7,7 @@ from typing import Any
 
 from labelkit.errors import RecordError
 from labelkit.formats._corners import decimal_of
-from labelkit.formats._xml import Edit, Element, apply, parse, reseated, space_before, span
+from labelkit.formats._xml import Edit, Element, appended, apply, parse, removed, reseated, space_before, span
 from labelkit.formats.cvat.annotate import (
     GAP,
     Declared,
@@ -63,12 +63,41 @@ def _patched(data: bytes, said: Said, record: Record, declared: Declared) -> byt
     if attributes != root.attributes:
         start, inner, _, _ = span(data, root)
         edits.append((start, inner, start_tag("image", attributes)))
-    objects = [_object_bytes(data, said, record, item, gap, declared) for item in record.objects]
-    labels = [_label_bytes(data, said, item, gap, declared) for item in record.labels]
+    objects = [
+        (_index(item.raw), _object_bytes(data, said, record, item, gap, declared)) for item in record.objects
+    ]
+    labels = [(_index(item.raw), _label_bytes(data, said, item, gap, declared)) for item in record.labels]
     edits += _map_edits(data, said, record, gap, declared)
-    edits += reseated(data, root, [each.element for each in said.objects], objects, gap)
-    edits += reseated(data, root, [each.element for each in said.labels], labels, gap)
+    edits += _seated(data, root, [each.element for each in said.objects], objects, gap)
+    edits += _seated(data, root, [each.element for each in said.labels], labels, gap)
     return apply(data, edits)
+
+
+def _seated(
+    data: bytes, root: Element, seats: list[Element], items: list[tuple[int | None, bytes]], gap: bytes
+) -> list[Edit]:
+    """The edits that put elements where they stood, and new ones (whose index is None) behind those before.
+
+    Where the order is another one now, they take the seats in turn.
+    """
+    items = [(index if index is not None and index < len(seats) else None, text) for index, text in items]
+    known = [index for index, _ in items if index is not None]
+    first_new = next((k for k, (index, _) in enumerate(items) if index is None), len(items))
+    if known != sorted(set(known)) or (known and first_new == 0):
+        return reseated(data, root, seats, [text for _, text in items], gap)
+    edits = [removed(data, seat) for number, seat in enumerate(seats) if number not in known]
+    if not known:
+        more = b"".join(gap + text for _, text in items)
+        return [*edits, appended(data, root, more)] if more else edits
+    end = 0
+    for index, text in items:
+        if index is None:
+            edits.append((end, end, gap + text))
+            continue
+        start, _, _, end = span(data, seats[index])
+        if data[start:end] != text:
+            edits.append((start, end, text))
+    return edits
 
 
 def _image_attributes(said: Said, record: Record) -> dict[str, str]:

@@ -106,7 +106,7 @@ class CvatReader:
         for number, item in enumerate(said.objects, 1):
             if item.turned:
                 text = f"a box turned by {item.turned:g} degrees is read as the polygon of its corners"
-                yield Finding("NOTE01", f"{said.path}:object {number}", text)
+                yield Finding("NOTE03", f"{said.path}:object {number}", text)
         own = {"xml": data.decode()} | ({} if gap == GAP else {"gap": gap.decode()})
         yield Record(
             image=Image(path=said.path, width=said.width, height=said.height),
