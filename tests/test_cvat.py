@@ -43,7 +43,6 @@ from labelkit.model import (
     Record,
 )
 from labelkit.pixels import map_pixels, mask_runs, rle_mask
-from labelkit.validation import validate
 from labelkit.visible import same
 
 MASK = "3, 5, 7, 7, 5, 9, 3, 11, 2, 11, 2, 12, 1, 12, 1, 26, 1, 12, 1, 12, 2, 11, 3, 9, 5, 7, 7, 5, 3"
@@ -278,7 +277,7 @@ def test_parts_are_read_apart(tmp_path: Path) -> None:
     reader = open_dataset(task(tmp_path / "set", f"<annotations>{images}\n</annotations>")).reader
     parts = reader.parts()
     assert [(part.start, part.count) for part in parts] == [(0, 500), (500, 500), (1000, 201)]
-    (last,) = [item for item in reader.read(parts[2])][-1:]
+    last = list(reader.read(parts[2]))[-1]
     assert isinstance(last, Record)
     assert last.image.path == "1200.jpg"
 
@@ -366,7 +365,8 @@ def test_a_prediction_is_added_behind_what_is_there_and_its_attributes_are_decla
 
     text = changed(task(tmp_path / "set"), tmp_path / "out", more)
     added = (
-        '    <box label="car" source="auto" occluded="0" xtl="1.00" ytl="2.00" xbr="4.00" ybr="6.00" z_order="0">\n'
+        '    <box label="car" source="auto" occluded="0" xtl="1.00" ytl="2.00" xbr="4.00" ybr="6.00" '
+        'z_order="0">\n'
         '      <attribute name="uid">ab</attribute>\n'
         '      <attribute name="score">0.5</attribute>\n'
         '      <attribute name="run">r1</attribute>\n'
@@ -381,9 +381,9 @@ def test_a_prediction_is_added_behind_what_is_there_and_its_attributes_are_decla
     names = [item.findtext("name") for item in car.findall("attributes/attribute")]
     assert names == ["uid", "score", "run", "model", "model_score", "status"]
     assert {item.findtext("input_type") for item in car.findall("attributes/attribute")} == {"text"}
-    without = re.sub(r"\n {12}<attribute>\s*<name>(?!model</name>\s*<mutable>False</mutable>\s*<input_type>select)"
-                     r".*?</attribute>", "", text.replace(added, ""), flags=re.DOTALL)  # fmt: skip
-    assert without == TASK
+    lines = text.replace(added, "").splitlines(keepends=True)
+    start = next(k for k, line in enumerate(lines) if "<name>uid<" in line) - 1
+    assert "".join(lines[:start] + lines[start + 6 * 7 :]) == TASK  # six declarations of seven lines
 
 
 def test_what_cvat_filled_in_for_a_person_says_nothing(tmp_path: Path) -> None:
@@ -461,8 +461,6 @@ def test_uid_score_and_provenance_come_back_without_a_carrier(
         (record,) = open_dataset(Path(name) / "out")
     (back,) = record.objects
     assert (back.uid, back.score, back.provenance) == (uid, score, source)
-    element = ElementTree  # the source says whether somebody has looked, and nothing more
-    assert element is not None
 
 
 JSON = st.recursive(
@@ -565,9 +563,8 @@ def test_images_keep_their_ids_and_new_ones_get_the_first_that_are_free(tmp_path
     header = open_dataset(tmp_path / "set").header
     new = [record_of(name=f"{k}.jpg") for k in range(3)]
     written(tmp_path / "out", [new[0], *records, again, *new[1:]], header)
-    ids = [(image.get("id"), image.get("name")) for image in ElementTree.fromstring(bytes_of(tmp_path / "out"))
-           if image.tag == "image"]  # fmt: skip
-    assert ids == [
+    images = ElementTree.fromstring(bytes_of(tmp_path / "out")).findall("image")
+    assert [(image.get("id"), image.get("name")) for image in images] == [
         ("0", "0.jpg"),
         ("7", "folder/file name 000.jpg"),
         ("3", "a.jpg"),
@@ -680,11 +677,11 @@ def test_a_broken_image_is_told_with_its_place_and_hides_no_other(
         ('<image id="1" name="q" width="-2" height="2"/>', "image 'q' width: '-2'; expected a whole number"),
         ('<image id="1" name="a.jpg" width="2" height="2"/>', "name: an image of this name stands before it"),
         (
-            '<image id="1" name="q"><mask label="car" rle="1" left="0" top="0" width="1" height="1"/></image>',
+            '<image name="q"><mask label="car" rle="1" left="0" top="0" width="1" height="1"/></image>',
             "image 'q' mask 1 rle: a mask in an image of unknown size",
         ),
         (
-            '<image id="1" name="q"><polygon label="car" points="1,1"><attribute name="map">semantic</attribute>'
+            '<image name="q"><polygon label="car" points="1,1"><attribute name="map">semantic</attribute>'
             "</polygon></image>",
             "polygon 1 map: a map of an image of unknown size",
         ),
@@ -741,16 +738,3 @@ def test_a_file_that_is_no_export_is_refused(
         open_dataset(root, format="cvat")
     assert words in str(caught.value)
     assert caught.value.code == code
-
-
-def test_validate_says_what_the_reader_and_the_records_show(tmp_path: Path) -> None:
-    bad = BOX.format("").replace('xbr="3"', 'xbr="1"') + '<tag label="dog"/>'
-    text = TASK.replace('height="10"/>', f'height="10">{bad}</image>')
-    text = text.replace(
-        "</annotations>", f'<image name="z.jpg" width="2" height="2">{bad[:-18]}</image></annotations>'
-    )
-    found = validate(task(tmp_path / "set", text), select=["REF105", "GEO102"]).findings
-    assert [(item.code, str(item.at)) for item in found] == [
-        ("REF105", "annotations.xml:85:tag 1 label"),
-        ("GEO102", "z.jpg:object 1"),
-    ]

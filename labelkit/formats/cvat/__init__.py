@@ -4,11 +4,13 @@
 what else is said of an object; ``head``, ``annotate`` and ``patch`` write them, new or native with just the
 differences; ``layout`` is where things lie; ``read``, ``fit`` and ``write`` join them. Sources: docs.cvat.ai
 "XML annotation format"; CVAT's own importer and exporter; Datumaro's reader. docs/cvat.md tells users how.
+``inspect`` is for rules.
 """
 
 from labelkit.formats import Format
 from labelkit.formats.cvat.fit import adjust, adjust_header
 from labelkit.formats.cvat.image import extras
+from labelkit.formats.cvat.inspect import inspect
 from labelkit.formats.cvat.layout import SUFFIX, detect
 from labelkit.formats.cvat.read import open_set
 from labelkit.formats.cvat.write import create_set
@@ -49,4 +51,5 @@ FORMAT = Format(
     adjust_header=adjust_header,
     extras=extras,
     file_suffix=SUFFIX,
+    inspect=inspect,
 )

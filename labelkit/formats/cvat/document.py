@@ -8,6 +8,7 @@ tail. Videos (``<track>``) are another format: their objects have no images of t
 from __future__ import annotations
 
 import re
+from codecs import getincrementaldecoder
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ GAP = b"\n  "  # what CVAT writes between two images
 TAIL = b"\n</annotations>\n"
 
 _CHUNK = 1 << 20
+_LONGEST = 4  # bytes of a character
 _LABELLED = frozenset({*SHAPES, *KINDS, "tag"})
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _COLOUR = re.compile(r"#([0-9a-fA-F]{2})([0-9a-fA-F]{2})([0-9a-fA-F]{2})")
@@ -65,10 +67,7 @@ def scan(path: Path) -> Scan:
             found.parser.Parse(data[start : start + _CHUNK], False)
         found.parser.Parse(b"", True)
     except ExpatError as error:
-        place, offset = f"{path}:{error.lineno}", found.parser.ErrorByteIndex
-        at = Location(path.name, line=error.lineno, offset=offset)
-        text = f"not well-formed XML ({error})"
-        raise FormatError(place, text, "XML in UTF-8 as CVAT writes it", code="STR101", at=at) from None
+        raise _refusal(path, data, error, found.parser.ErrorByteIndex) from None
     finally:  # the handlers know the parser: without this only the garbage collector frees them
         found.parser.StartElementHandler = found.parser.EndElementHandler = None
         found.parser.StartDoctypeDeclHandler = None
@@ -76,6 +75,18 @@ def scan(path: Path) -> Scan:
     head_end = spans[0].gap if spans else found.last
     tail = spans[-1].end if spans else found.last
     return Scan(spans, bytes(data[:head_end]), bytes(data[tail:]), list(found.used))
+
+
+def _refusal(path: Path, data: memoryview, error: ExpatError, offset: int) -> FormatError:
+    """Why a file is no XML. offset: the byte at which it is none."""
+    text, code = f"not well-formed XML ({error})", "STR101"
+    decoder = getincrementaldecoder("utf-8")()
+    try:
+        decoder.decode(bytes(data[offset : offset + _LONGEST]))  # which may end inside a character
+    except UnicodeDecodeError as fault:
+        text, code = f"not UTF-8 at byte {offset + fault.start}", "STR111"
+    at = Location(path.name, line=error.lineno, offset=offset)
+    return FormatError(f"{path}:{error.lineno}", text, "XML in UTF-8 as CVAT writes it", code=code, at=at)
 
 
 class _Scanner:

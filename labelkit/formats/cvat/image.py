@@ -8,7 +8,7 @@ said anything, and says nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -53,9 +53,13 @@ _SIDE = re.compile(r"0*[1-9][0-9]{0,9}")
 
 
 class SaidObject(NamedTuple):
-    """An object and its element. turned: by how many degrees the box was that became a polygon."""
+    """An object and its element. path: which of the image's it is, as ``box 3``.
+
+    turned: by how many degrees the box was that became a polygon.
+    """
 
     element: Element
+    path: str
     item: Object
     turned: float = 0
 
@@ -95,45 +99,66 @@ class Said:
 class Place(NamedTuple):
     """Where an image element stands.
 
-    file: as messages name it. name: relative to the data set. line: of its first byte, from 1. data: its
-    bytes.
+    file: as messages name it. name: relative to the data set. line, start: of its first byte, from 1 and
+    from 0. data: its bytes.
     """
 
     file: str
     name: str
     line: int
+    start: int
     data: bytes
+
+    def at(self, element: Element, path: str, image: str | None) -> Location:
+        """Where one of its elements stands. path: which it is."""
+        line = self.line + line_of(self.data, element.start) - 1
+        return Location(self.name, line, self.start + element.start, path, image)
 
     def error(self, element: Element, inside: str, image: str | None, flaw: ShapeError) -> RecordError:
         """A flaw of an element. inside: which of the image's it is. image: its name, if it has one."""
-        line = self.line + line_of(self.data, element.start) - 1
-        path = f"{inside} {flaw.attribute}".strip()
-        shown = f"{self.file}:{line}: image {brief(image)}" if image else f"{self.file}:{line}: image"
-        at = Location(self.name, line=line, element=path, image=image)
-        return RecordError(f"{shown} {path}", flaw.found, flaw.expected, code=flaw.code, at=at)
+        at = self.at(element, f"{inside} {flaw.attribute}".strip(), image)
+        shown = f"{self.file}:{at.line}: image {brief(image)}" if image else f"{self.file}:{at.line}: image"
+        return RecordError(f"{shown} {at.element}", flaw.found, flaw.expected, code=flaw.code, at=at)
+
+    def repeated(self, path: str) -> RecordError:
+        """An image whose path an image before it has."""
+        at = Location(self.name, self.line, self.start, "name", path)
+        shown = f"{self.file}:{self.line}: image {brief(path)} name"
+        found = "an image of this name stands before it"
+        return RecordError(shown, found, "each name once", code="REF109", at=at)
 
 
-def read_image(root: Element, place: Place, known: Collection[str] | None) -> Said:
-    """What an image element says. known: the classes that are declared; None if any will do.
+Tell = Callable[[RecordError], None]
 
-    Raises RecordError: the first of its values that no record can hold.
+
+def stop(error: RecordError) -> None:
+    """What a reader does with the first flaw."""
+    raise error
+
+
+def read_image(root: Element, place: Place, known: Collection[str] | None, tell: Tell = stop) -> Said:
+    """What an image element says.
+
+    known: the classes that are declared; None if any will do. tell: takes every value that no record can
+    hold, and what has it is left out.
+
+    Raises RecordError: what tell raises, and where the image has no name that can be its path.
     """
-    name = None
+    name = root.attributes.get("name")
     try:
-        name = wanted(root.attributes, "name", "the image's file")
-        path = _path(name)
-        width, height = _side(root, "width"), _side(root, "height")
-        splits = splits_of(root)
+        path = _path(wanted(root.attributes, "name", "the image's file"))
     except ShapeError as flaw:
         raise place.error(root, "", name, flaw) from None
-    said = Said(root, path, width, height, splits)
+    width, height = (_told_side(root, side, place, tell) for side in ("width", "height"))
+    said = Said(root, path, width, height, splits_of(root))
     counts: dict[str, int] = {}
     for element in root.children:
         number = counts[element.tag] = counts.get(element.tag, 0) + 1
+        path = f"{element.tag} {number}"
         try:
-            _read_child(element, said, known)
+            _read_child(element, path, said, known)
         except ShapeError as flaw:
-            raise place.error(element, f"{element.tag} {number}", name, flaw) from None
+            tell(place.error(element, path, name, flaw))
     return said
 
 
@@ -142,6 +167,14 @@ def _path(name: str) -> str:
         return safe_path(name)
     except ValueError as error:
         raise ShapeError("name", str(error), "a path inside the data set", "STR108") from None
+
+
+def _told_side(root: Element, name: str, place: Place, tell: Tell) -> int | None:
+    try:
+        return _side(root, name)
+    except ShapeError as flaw:
+        tell(place.error(root, "", root.attributes.get("name"), flaw))
+        return None
 
 
 def _side(root: Element, name: str) -> int | None:
@@ -159,7 +192,7 @@ def splits_of(root: Element) -> tuple[str, ...]:
     return (subset,) if subset not in ("", NO_SUBSET) else ()
 
 
-def _read_child(element: Element, said: Said, known: Collection[str] | None) -> None:
+def _read_child(element: Element, path: str, said: Said, known: Collection[str] | None) -> None:
     if element.tag == "tag":
         said.labels.append(SaidLabel(element, _label(element, known, len(said.labels))))
         return
@@ -167,24 +200,32 @@ def _read_child(element: Element, said: Said, known: Collection[str] | None) -> 
         return
     category = _category(element, known)
     attributes = read_attributes(pairs_of(element), can_be_map=element.tag != "box")
+    if (element.tag == "mask" or attributes.map is not None) and _is_told(said):
+        return
     if attributes.map is not None:
         if said.width is None or said.height is None:
-            raise ShapeError("map", "a map of an image of unknown size", "its width and height", "MSK101")
+            raise ShapeError("map", "a map of an image of unknown size", "its width and height", "STR104")
         mask = _mask(element, said)
         said.pieces.append(Piece(element, attributes.map, _z_order(element), category, mask, attributes))
         return
     fields = attributes.fields() | {"category": category, "occluded": _occluded(element)}
     fields["raw"] = {NAME: {"index": len(said.objects)}}
-    said.objects.append(_object(element, said, fields))
+    said.objects.append(_object(element, path, said, fields))
 
 
-def _object(element: Element, said: Said, fields: dict[str, Any]) -> SaidObject:
+def _is_told(said: Said) -> bool:
+    """Whether the image's size is not known because it is no size, which was told."""
+    sides = (("width", said.width), ("height", said.height))
+    return any(number is None and said.root.attributes.get(name, "").strip() for name, number in sides)
+
+
+def _object(element: Element, path: str, said: Said, fields: dict[str, Any]) -> SaidObject:
     if element.tag != "box":
-        return SaidObject(element, Instance(mask=_mask(element, said), **fields))
+        return SaidObject(element, path, Instance(mask=_mask(element, said), **fields))
     box, angle = read_box(element.attributes), rotation_of(element.attributes)
     if angle % 360:
-        return SaidObject(element, Instance(mask=turned(box, angle), **fields), angle)
-    return SaidObject(element, BoundingBox(box=box, **fields))
+        return SaidObject(element, path, Instance(mask=turned(box, angle), **fields), angle)
+    return SaidObject(element, path, BoundingBox(box=box, **fields))
 
 
 def _mask(element: Element, said: Said) -> Mask:

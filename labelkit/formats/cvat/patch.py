@@ -50,7 +50,7 @@ def _said(native: str) -> Said | None:
     try:
         data = native.encode()
         root = parse(data)
-        return read_image(root, Place("", "", 1, data), None) if root.tag == "image" else None
+        return read_image(root, Place("", "", 1, 0, data), None) if root.tag == "image" else None
     except (ValueError, RecordError):
         return None
 
@@ -108,6 +108,17 @@ def _image_attributes(said: Said, record: Record) -> dict[str, str]:
     changed = {name for name in before if before[name] != after[name]}
     kept = {name: text for name, text in said.root.attributes.items() if name not in changed or name in now}
     return kept | {name: text for name, text in now.items() if name in changed}
+
+
+def object_edits(data: bytes, said: Said, record: Record, position: int, item: Object | None) -> list[Edit]:
+    """The edits of an image that make one of its objects another, or take it out."""
+    old = said.objects[position]
+    if item is None:
+        return [removed(data, old.element)]
+    start, _, _, end = span(data, old.element)
+    return [
+        (start, end, _object_bytes(data, said, record, item, space_before(data, old.element), Declared()))
+    ]
 
 
 # --- objects -----------------------------------------------------------------------------------------------

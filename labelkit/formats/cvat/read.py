@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from labelkit.errors import RecordError
-from labelkit.findings import Finding, Location
+from labelkit.findings import Finding
 from labelkit.formats import Part
 from labelkit.formats._files import relative
 from labelkit.formats._xml import XmlError, parse
@@ -72,7 +72,8 @@ class CvatReader:
         return [category.name for category in self.header.categories]
 
     @cached_property
-    def _known(self) -> frozenset[str] | None:
+    def known(self) -> frozenset[str] | None:
+        """The classes that are declared; None where any will do."""
         return frozenset(self.names) if self.facts.declares else None
 
     def parts(self) -> Sequence[Part]:
@@ -98,17 +99,30 @@ class CvatReader:
         return image_file(self.path, self.images_dir, record)
 
     def _record(self, stream: BinaryIO, span: Span) -> Iterator[Record | Finding]:
-        stream.seek(span.gap)
-        data = stream.read(span.end - span.gap)
-        gap, data = data[: span.start - span.gap], data[span.start - span.gap :]
-        name = relative(self.file, self.path if self.path.is_dir() else self.file.parent)
-        said = self._said(data, Place(str(self.file), name, span.line, data), twice=span.twice)
+        gap, data = image_bytes(stream, span)
+        place = self.place(span, data)
+        try:
+            said = read_image(parse(data), place, self.known)
+        except XmlError as error:  # the file changed since it was looked through
+            shown = f"{place.file}:{place.line}"
+            raise RecordError(shown, str(error), "an <image>", code=error.code) from None
+        if span.twice:
+            raise place.repeated(said.path)
         for number, item in enumerate(said.objects, 1):
             if item.turned:
                 text = f"a box turned by {item.turned:g} degrees is read as the polygon of its corners"
                 yield Finding("NOTE03", f"{said.path}:object {number}", text)
+        yield self.record_of(said, gap, data)
+
+    def place(self, span: Span, data: bytes) -> Place:
+        """Where an image stands. data: its bytes."""
+        folder = self.path if self.path.is_dir() else self.file.parent
+        return Place(str(self.file), relative(self.file, folder), span.line, span.start, data)
+
+    def record_of(self, said: Said, gap: bytes, data: bytes) -> Record:
+        """The record of an image. gap: what stands before it."""
         own = {"xml": data.decode()} | ({} if gap == GAP else {"gap": gap.decode()})
-        yield Record(
+        return Record(
             image=Image(path=said.path, width=said.width, height=said.height),
             splits=said.splits,
             labels=tuple(label.item for label in said.labels),
@@ -117,18 +131,9 @@ class CvatReader:
             raw={NAME: own},
         )
 
-    def _said(self, data: bytes, place: Place, *, twice: bool) -> Said:
-        """What an image element says. Raises RecordError."""
-        try:
-            said = read_image(parse(data), place, self._known)
-        except XmlError as error:  # the file changed since it was looked through
-            raise RecordError(
-                f"{place.file}:{place.line}", str(error), "an <image>", code=error.code
-            ) from None
-        if twice:
-            at = Location(place.name, line=place.line, element="name", image=said.path)
-            shown = f"{place.file}:{place.line}: image {said.path!r} name"
-            raise RecordError(
-                shown, "an image of this name stands before it", "each name once", code="REF109", at=at
-            )
-        return said
+
+def image_bytes(stream: BinaryIO, span: Span) -> tuple[bytes, bytes]:
+    """What stands before an image, and its own bytes."""
+    stream.seek(span.gap)
+    data = stream.read(span.end - span.gap)
+    return data[: span.start - span.gap], data[span.start - span.gap :]

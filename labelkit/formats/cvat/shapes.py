@@ -29,6 +29,7 @@ _WHOLE = re.compile(r"\s*([0-9]{1,12})\s*")
 _RUNS = re.compile(r"\s*[0-9]{1,12}\s*(?:,\s*[0-9]{1,12}\s*)*")
 _NUMBER = r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*"
 _POINTS = re.compile(f"{_NUMBER},{_NUMBER}(?:;{_NUMBER},{_NUMBER})*")
+_NOT_FINITE = re.compile(r"[+-]?(nan|inf(inity)?)", re.IGNORECASE)
 _LONG = 1e15  # from here on a float has no digits behind the point
 _STEP = 6  # decimals of a rotated corner: what a sine gives beyond them depends on the machine
 
@@ -67,12 +68,13 @@ def read_box(attributes: Mapping[str, str]) -> Box:
         try:
             decimal_of(text)
         except ValueError:
-            raise ShapeError(name, brief(text), "a number of pixels") from None
+            code = "STR103" if _NOT_FINITE.fullmatch(text) else "STR105"
+            raise ShapeError(name, brief(text), "a number of pixels", code) from None
     left, top, right, bottom = texts
     try:
         return box_from_texts((left, top, right, bottom), 0)
     except ValueError as error:
-        raise ShapeError(CORNERS[0], str(error), "finite numbers") from None
+        raise ShapeError(CORNERS[0], str(error), "finite numbers", "STR103") from None
 
 
 def write_box(box: Box) -> dict[str, str]:
@@ -148,10 +150,10 @@ def read_mask(attributes: Mapping[str, str], width: int | None, height: int | No
     left, top, wide, high = (_whole(attributes, name) for name in WINDOW)
     text = wanted(attributes, "rle", "runs of pixels")
     if width is None or height is None:
-        raise ShapeError("rle", "a mask in an image of unknown size", "its width and height", "MSK101")
+        raise ShapeError("rle", "a mask in an image of unknown size", "its width and height", "STR104")
     if left + wide > width or top + high > height:
         found = f"a window {wide} x {high} at {left}, {top}"
-        raise ShapeError("rle", found, f"one inside the image, {width} x {height}", "MSK101")
+        raise ShapeError("rle", found, f"one inside the image, {width} x {height}", "")
     if text.strip() and not _RUNS.fullmatch(text):
         raise ShapeError("rle", brief(text), "whole numbers with commas between them")
     runs = [int(number) for number in text.split(",")] if text.strip() else []
@@ -161,7 +163,7 @@ def read_mask(attributes: Mapping[str, str], width: int | None, height: int | No
     try:
         refuse_huge(height, width)
     except ValueError as error:
-        raise ShapeError("rle", str(error), "an image of a size that can be decoded", "MSK104") from None
+        raise ShapeError("rle", str(error), "an image of a size that can be decoded", "") from None
     values = np.arange(len(runs)) % 2 == 1
     window = np.repeat(values, runs).reshape(high, wide)
     return rle_mask(rle.encode_window(window, top, left, height, width), height, width)
