@@ -99,6 +99,7 @@ SEEDS: dict[str, tuple[str, str, str, int, str, str]] = {
     ),
     "one point": (";12.00,3.00;12.00,13.00;2.00,13.00", "", "GEO104", 17, "polygon 1", "1 point"),
     "two points": (";12.00,13.00;2.00,13.00", "", "GEO106", 17, "polygon 1", "four numbers"),
+    "line": ("12.00,13.00;2.00,13.00", "22.00,3.00", "GEO108", 17, "polygon 1", "no area"),
     "mask of nothing": ('rle="0, 50"', 'rle="50"', "MSK105", 26, "mask 1", "a mask without a pixel"),
     "pasted twice": (COPY, COPY + COPY, "GEO115", 22, "box 2", "box 1"),
 }  # fmt: skip
