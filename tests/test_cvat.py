@@ -36,11 +36,14 @@ from labelkit.model import (
     Image,
     ImageLabel,
     Instance,
+    Layer,
+    Layers,
     Mask,
     Object,
     Polygons,
     Provenance,
     Record,
+    SemanticMap,
 )
 from labelkit.pixels import map_pixels, mask_runs, rle_mask
 from labelkit.visible import same
@@ -738,3 +741,42 @@ def test_a_file_that_is_no_export_is_refused(
         open_dataset(root, format="cvat")
     assert words in str(caught.value)
     assert caught.value.code == code
+
+
+def test_labels_and_maps_say_who_made_them(tmp_path: Path) -> None:
+    source = Provenance(run="r", model="m", score=0.5, status="accepted")
+    label = ImageLabel(category="a", score=0.25, provenance=source)
+    layer = Layer(value=1, mask=Mask.of(Polygons([[[1.0, 1, 9, 1, 9, 9]]])))
+    semantic = SemanticMap(
+        source=Layers(height=10, width=20, layers=(layer,)), classes={1: "a"}, provenance=source
+    )
+    maps = {"semantic": semantic, "panoptic": semantic.model_copy(update={"provenance": None})}
+    written(tmp_path / "out", [record_of(labels=(label,), maps=maps)])
+    (record,) = open_dataset(tmp_path / "out")
+    assert [(each.score, each.provenance) for each in record.labels] == [(0.25, source)]
+    assert {name: item.provenance for name, item in record.maps.items()} == {  # type: ignore[union-attr]
+        "semantic": source,
+        "panoptic": None,
+    }
+
+
+def test_a_tag_keeps_what_the_user_says_of_it(tmp_path: Path) -> None:
+    own = '<tag label="good_frame" source="manual">\n      <attribute name="model">new</attribute>'
+    text = TASK.replace('<tag label="good_frame" source="manual">', own)
+
+    def predicted(record: Record) -> Record:
+        source = Provenance(run="r", model="m")
+        label = record.labels[0].model_copy(update={"score": 0.5, "provenance": source})
+        return record.model_copy(update={"labels": (label,)})
+
+    made = changed(task(tmp_path / "set", text), tmp_path / "out", predicted)
+    tag = ElementTree.fromstring(made).find(".//tag")
+    assert tag is not None
+    assert tag.get("source") == "auto"
+    assert {each.get("name"): each.text for each in tag} == {
+        "attributes.model": "new",
+        "score": "0.5",
+        "run": "r",
+        "model": "m",
+        "status": "pending",
+    }

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from labelkit.formats._xml import escaped, quoted
-from labelkit.formats.cvat.attributes import object_pairs, score_pairs
+from labelkit.formats.cvat.attributes import label_pairs, object_pairs, provenance_pairs
 from labelkit.formats.cvat.shapes import ring_of, write_box, write_mask, write_polygon
 from labelkit.model import ImageLabel, Object, Provenance, Record, SemanticMap
 from labelkit.pixels import cell_runs, mask_runs
@@ -87,7 +87,8 @@ def object_text(record: Record, item: Object) -> Text:
 
 def label_text(label: ImageLabel) -> Text:
     """A fitted image label."""
-    return Text("tag", {"label": label.category, "source": "manual"}, score_pairs(label.score))
+    attributes = {"label": label.category, "source": source_of(label.provenance)}
+    return Text("tag", attributes, label_pairs(label))
 
 
 def map_texts(record: Record) -> Iterator[Text]:
@@ -97,6 +98,7 @@ def map_texts(record: Record) -> Iterator[Text]:
             continue
         for value, runs in sorted(cell_runs(item).items()):
             if value in item.classes:
-                attributes = {"label": item.classes[value], "source": "manual", "occluded": "0"}
+                attributes = {"label": item.classes[value], "source": source_of(item.provenance)}
+                attributes["occluded"] = "0"
                 attributes |= write_mask(runs, record.image.height or 0) | {"z_order": _LOWEST}
-                yield Text("mask", attributes, [("map", name)])
+                yield Text("mask", attributes, [("map", name), *provenance_pairs(item.provenance)])

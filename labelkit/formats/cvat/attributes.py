@@ -27,7 +27,7 @@ from labelkit.formats._corners import decimal_of
 from labelkit.formats._files import brief
 from labelkit.formats._xml import Element, writable
 from labelkit.formats.cvat.shapes import ShapeError
-from labelkit.model import Object, Provenance
+from labelkit.model import ImageLabel, Object, Provenance
 
 MAPS = ("semantic", "panoptic")
 STATUSES = ("pending", "accepted", "changed", "rejected")
@@ -161,8 +161,7 @@ def object_pairs(item: Object) -> list[tuple[str, str]]:
     pairs += provenance_pairs(item.provenance)
     pairs += [(name, str(getattr(item, name)).lower()) for name in FLAGS if getattr(item, name) is not None]
     pairs += [("pose", item.pose)] if item.pose is not None else []
-    pairs += [(own_name(name), own_text(value)) for name, value in (item.attributes or {}).items()]
-    return pairs
+    return pairs + own_pairs(item.attributes)
 
 
 def score_pairs(score: float | None) -> list[tuple[str, str]]:
@@ -198,34 +197,42 @@ def is_kept(name: str, value: Any) -> bool:
         return False
 
 
-def merged_pairs(native: Pairs, old: Object, item: Object) -> list[tuple[str, str]]:
-    """The attributes of an object that was read, with what is said differently now.
+def label_pairs(label: ImageLabel) -> list[tuple[str, str]]:
+    """The attributes of a fitted image label."""
+    return score_pairs(label.score) + provenance_pairs(label.provenance)
 
-    native: as they were read; old: what they said. Names, digits and the order of what still says the same
-    are kept, also of what says nothing.
+
+def own_pairs(own: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    """The attributes of the user."""
+    return [(own_name(name), own_text(value)) for name, value in (own or {}).items()]
+
+
+def merged_pairs(native: Pairs, before: Pairs, now: Pairs) -> list[tuple[str, str]]:
+    """The attributes of an element that was read, with what is said differently now.
+
+    native: as they were read. before, now: what they said and what is to be said, as it is written anew.
+    Names, digits and the order of what still says the same are kept, also of what says nothing.
     """
-    before, now = dict(object_pairs(old)), dict(object_pairs(item))
-    if before == now:
+    old, new = dict(before), dict(now)
+    if old == new:
         return list(native)
     merged: dict[str, str] = {}
     for name, text in native:
-        meant = name if name in before or name in now else own_name(name)
-        if meant in before and meant not in now:
+        meant = name if name in old or name in new else own_name(name)
+        if meant in old and meant not in new:
             continue
-        if before.get(meant) == now.get(meant):
+        if old.get(meant) == new.get(meant):
             merged[name] = text
         else:
-            merged[meant] = now[meant]
-    said = {own_name(name) if name not in now else name for name in merged}
-    merged |= {name: text for name, text in now.items() if name not in said}
-    pairs = list(merged.items())
-    return pairs if _says(pairs, item) else list(now.items())
+            merged[meant] = new[meant]
+    there = {name if name in new else own_name(name) for name in merged}
+    pairs = [*merged.items(), *((name, text) for name, text in now if name not in there)]
+    return pairs if _is_same(pairs, now) else list(now)
 
 
-def _says(pairs: Pairs, item: Object) -> bool:
-    """Whether attributes say what an object says."""
+def _is_same(pairs: Pairs, now: Pairs) -> bool:
+    """Whether attributes say the same."""
     try:
-        said = read_attributes(pairs).fields()
+        return read_attributes(pairs, can_be_map=True) == read_attributes(now, can_be_map=True)
     except ShapeError:
         return False
-    return all(getattr(item, name) == value for name, value in said.items())

@@ -17,7 +17,17 @@ from labelkit.formats.cvat.attributes import MAPS, is_kept
 from labelkit.formats.cvat.image import NO_SUBSET
 from labelkit.formats.cvat.shapes import ring_of
 from labelkit.geometry import rle
-from labelkit.model import Header, Object, PixelMap, Polygons, Record, Rle, SemanticMap
+from labelkit.model import (
+    Header,
+    ImageLabel,
+    Object,
+    PixelMap,
+    Polygons,
+    Provenance,
+    Record,
+    Rle,
+    SemanticMap,
+)
 from labelkit.pixels import cell_runs, map_pixels, mask_runs, rle_mask
 
 
@@ -41,6 +51,7 @@ def adjust(record: Record, target: Target, ordinal: int, tell: Tell) -> Record:
     )
     update: dict[str, Any] = {"objects": objects, "splits": _splits(record, tell)}
     update["maps"] = dict(_maps(record, tell))
+    update["labels"] = tuple(_label(label, place, tell) for label in record.labels)
     return record.model_copy(update=update)
 
 
@@ -68,10 +79,6 @@ def _fields(item: Object, place: str, tell: Tell) -> Object:
         if text is not None and not _is_text(text):
             tell("LOS105", place, f"a {name} that is empty, or has control characters")
             update[name] = None
-    source = item.provenance
-    if source is not None and not (_is_text(source.run) and _is_text(source.model)):
-        tell("LOS105", place, "a provenance whose run or model is empty, or has control characters")
-        update["provenance"] = None
     if item.attributes is not None:
         kept = {name: value for name, value in item.attributes.items() if is_kept(name, value)}
         lost = len(item.attributes) - len(kept)
@@ -79,7 +86,23 @@ def _fields(item: Object, place: str, tell: Tell) -> Object:
             text = "attributes that XML or JSON cannot hold" if lost else "an empty set of attributes"
             tell("LOS105", place, text, count=lost or 1)
             update["attributes"] = kept or None
+    if _is_lost(item.provenance, place, tell):
+        update["provenance"] = None
     return item.model_copy(update=update) if update else item
+
+
+def _label(label: ImageLabel, place: str, tell: Tell) -> ImageLabel:
+    if _is_lost(label.provenance, f"{place}:label {label.category!r}", tell):
+        return label.model_copy(update={"provenance": None})
+    return label
+
+
+def _is_lost(source: Provenance | None, place: str, tell: Tell) -> bool:
+    """Whether CVAT has no text for a provenance; it is told."""
+    if source is None or (_is_text(source.run) and _is_text(source.model)):
+        return False
+    tell("LOS105", place, "a provenance whose run or model is empty, or has control characters")
+    return True
 
 
 def _is_text(text: str) -> bool:
@@ -126,7 +149,8 @@ def _maps(record: Record, tell: Tell) -> Iterator[tuple[str, PixelMap]]:
             raise ValueError(f"a {name} map of another size than the image")
         fitted = _without_void(item, place, tell)
         if any(value in fitted.classes for value in cell_runs(fitted)):
-            yield name, fitted
+            lost = _is_lost(fitted.provenance, f"{place}:map {name}", tell)
+            yield name, fitted.model_copy(update={"provenance": None}) if lost else fitted
         else:
             tell("LOS103", place, f"a {name} map in which no pixel has a class")
 

@@ -16,7 +16,6 @@ from labelkit.errors import RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import brief, safe_path
 from labelkit.formats._xml import Element, line_of
-from labelkit.formats.cvat.attributes import Said as SaidAttributes
 from labelkit.formats.cvat.attributes import pairs_of, read_attributes
 from labelkit.formats.cvat.shapes import (
     SHAPES,
@@ -36,6 +35,7 @@ from labelkit.model import (
     Layers,
     Mask,
     Object,
+    Provenance,
     SemanticMap,
 )
 
@@ -72,14 +72,14 @@ class SaidLabel(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """A piece of a map. map: which; z: its place among the others; what: its category and its attributes."""
+    """A piece of a map. map: which. z: its place among the others. source: who made it."""
 
     element: Element
     map: str
     z: int
     category: str
     mask: Mask
-    attributes: SaidAttributes
+    source: Provenance | None
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,9 @@ def _read_child(element: Element, path: str, said: Said, known: Collection[str] 
         if said.width is None or said.height is None:
             raise ShapeError("map", "a map of an image of unknown size", "its width and height", "STR104")
         mask = _mask(element, said)
-        said.pieces.append(Piece(element, attributes.map, _z_order(element), category, mask, attributes))
+        said.pieces.append(
+            Piece(element, attributes.map, _z_order(element), category, mask, attributes.provenance)
+        )
         return
     fields = attributes.fields() | {"category": category, "occluded": _occluded(element)}
     fields["raw"] = {NAME: {"index": len(said.objects)}}
@@ -260,7 +262,8 @@ def _z_order(element: Element) -> int:
 def _label(element: Element, known: Collection[str] | None, index: int) -> ImageLabel:
     category = _category(element, known)
     said = read_attributes(pairs_of(element))
-    return ImageLabel(category=category, score=said.score, raw={NAME: {"index": index}})
+    raw = {NAME: {"index": index}}
+    return ImageLabel(category=category, score=said.score, provenance=said.provenance, raw=raw)
 
 
 def maps_of(said: Said, order: Sequence[str]) -> dict[str, SemanticMap]:
@@ -279,6 +282,7 @@ def maps_of(said: Said, order: Sequence[str]) -> dict[str, SemanticMap]:
         maps[name] = SemanticMap(
             source=Layers(height=said.height, width=said.width, layers=layers),
             classes={v: piece.category for v, piece in zip(values, pieces, strict=True)},
+            provenance=next((piece.source for piece in pieces if piece.source), None),
         )
     return maps
 

@@ -20,7 +20,14 @@ from labelkit.formats.cvat.annotate import (
     source_of,
     start_tag,
 )
-from labelkit.formats.cvat.attributes import merged_pairs, pairs_of
+from labelkit.formats.cvat.attributes import (
+    label_pairs,
+    merged_pairs,
+    object_pairs,
+    own_pairs,
+    pairs_of,
+    read_attributes,
+)
 from labelkit.formats.cvat.image import NAME, Place, Said, SaidObject, maps_of, read_image
 from labelkit.formats.cvat.shapes import CORNERS, GEOMETRY, ring_of
 from labelkit.model import ImageLabel, Object, Record, SemanticMap
@@ -141,7 +148,7 @@ def _object_bytes(
     same_shape = _is_same_shape(record, old.item, item)
     attributes = _object_attributes(old, item, text, same_shape=same_shape)
     native = pairs_of(old.element)
-    pairs = merged_pairs(native, old.item, item)
+    pairs = merged_pairs(native, object_pairs(old.item), object_pairs(item))
     tag = old.element.tag if same_shape else text.tag
     return _element_bytes(data, old.element, native, Text(tag, attributes, pairs), gap, declared)
 
@@ -215,17 +222,22 @@ def _label_bytes(data: bytes, said: Said, label: ImageLabel, gap: bytes, declare
         return _new_bytes(text, gap, declared)
     old = said.labels[index]
     native = pairs_of(old.element)
-    others = [pair for pair in native if pair[0] != "score"]
-    pairs = native if old.item.score == label.score else [*text.pairs, *others]
+    own = own_pairs(read_attributes(native).own)
+    pairs = merged_pairs(native, label_pairs(old.item) + own, text.pairs + own)
     attributes = old.element.attributes | {"label": label.category}
+    if old.item.provenance != label.provenance:
+        attributes["source"] = source_of(label.provenance)
     return _element_bytes(data, old.element, native, Text("tag", attributes, pairs), gap, declared)
 
 
 def _map_edits(data: bytes, said: Said, record: Record, gap: bytes, declared: Declared) -> list[Edit]:
     """What changes the pieces of maps: all of them anew where a pixel of one changed."""
     names = list(dict.fromkeys(piece.category for piece in said.pieces))
-    before = {name: map_digest(item) for name, item in maps_of(said, names).items()}
-    now = {name: map_digest(item) for name, item in record.maps.items() if isinstance(item, SemanticMap)}
+    maps = {name: item for name, item in record.maps.items() if isinstance(item, SemanticMap)}
+    before, now = (
+        {name: (map_digest(item), item.provenance) for name, item in each.items()}
+        for each in (maps_of(said, names), maps)
+    )
     if before == now:
         return []
     texts = [_new_bytes(text, gap, declared) for text in map_texts(record)]
