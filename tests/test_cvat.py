@@ -7,6 +7,7 @@ recorded here. Masks are decoded by a few lines that the documentation's words w
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -780,3 +781,30 @@ def test_a_tag_keeps_what_the_user_says_of_it(tmp_path: Path) -> None:
         "model": "m",
         "status": "pending",
     }
+
+
+def test_the_labels_are_there_as_cvat_takes_them(tmp_path: Path) -> None:
+    item = BoundingBox(category="b & <c>", box=Box(1, 2, 3, 4), uid="u", attributes={"hue": "red"})
+    written(tmp_path / "out", [record_of(item)])
+    text = {"input_type": "text", "mutable": False, "values": [""], "default_value": ""}
+    assert json.loads((tmp_path / "out/labels.json").read_text("utf-8")) == [
+        {"name": "a", "type": "any", "attributes": []},
+        {
+            "name": "b & <c>",
+            "color": "#0102ff",
+            "type": "any",
+            "attributes": [{"name": "uid", **text}, {"name": "hue", **text}],
+        },
+    ]
+    convert(task(tmp_path / "set"), tmp_path / "again", to="cvat")
+    plate, *others = json.loads((tmp_path / "again/labels.json").read_text("utf-8"))
+    assert plate["attributes"] == [
+        {
+            "name": "model",
+            "input_type": "select",
+            "mutable": False,
+            "values": ["old", "new"],
+            "default_value": "old",
+        }
+    ]
+    assert [each["name"] for each in others] == ["car", "good_frame"]  # and no skeleton

@@ -14,6 +14,7 @@ from labelkit.formats.cvat.annotate import Declared
 from labelkit.formats.cvat.document import GAP, TAIL
 from labelkit.formats.cvat.head import head_bytes
 from labelkit.formats.cvat.image import NAME
+from labelkit.formats.cvat.labels import LABELS, labels_json
 from labelkit.formats.cvat.layout import FILE, SUFFIX, image_place
 from labelkit.formats.cvat.patch import image_bytes
 from labelkit.model import Header, Record
@@ -91,9 +92,12 @@ class CvatWriter:
             taken.update(image.id for image in piece.images if image.id)
         native, tail = self.own.get("head"), self.own.get("tail")
         ids = _Ids(taken)
+        head = native if isinstance(native, str) else None
+        start = head_bytes(self.header, head, needed.names, sorted(subsets))
+        if self.file != self.root:
+            (self.root / LABELS).write_bytes(labels_json(start, self.header))
         with self.file.open("wb") as stream:
-            head = native if isinstance(native, str) else None
-            stream.write(head_bytes(self.header, head, needed.names, sorted(subsets)))
+            stream.write(start)
             for file in facts:
                 with file.with_suffix(".xml").open("rb") as source:
                     for image in _read(file).images:
