@@ -26,7 +26,7 @@ from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import detect
 from labelkit.formats.cvat import FORMAT
-from labelkit.formats.cvat.shapes import read_mask, write_mask
+from labelkit.formats.cvat.shapes import read_mask, turned, write_mask
 from labelkit.geometry import rle
 from labelkit.loss import Fitted, fit, fit_header
 from labelkit.model import (
@@ -203,6 +203,11 @@ def test_a_turned_box_is_told(tmp_path: Path) -> None:
     told = [item for item in items_of(task(tmp_path / "set")) if isinstance(item, Finding)]
     assert [(item.code, item.place) for item in told] == [("NOTE03", "folder/file name 000.jpg:object 4")]
     assert told[0].message == "a box turned by 90 degrees is read as the polygon of its corners"
+
+
+def test_a_box_is_turned_clockwise_as_datumaro_turns_it() -> None:
+    ring = [17.679492, 11.339746, 52.320508, 31.339746, 42.320508, 48.660254, 7.679492, 28.660254]
+    assert turned(Box(10, 20, 40, 20), 30) == Mask.of(Polygons([[ring]]))
 
 
 def test_what_was_only_read_is_written_as_it_was(tmp_path: Path) -> None:
