@@ -121,8 +121,10 @@ def _provenance(texts: dict[str, str]) -> Provenance:
 
 
 def _number(text: str | None) -> float | None:
+    if text is None:
+        return None
     try:
-        number = float(decimal_of((text or "").strip()))
+        number = float(decimal_of(text.strip()))
     except ValueError:
         return None
     return number if isfinite(number) else None

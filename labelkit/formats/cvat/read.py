@@ -10,7 +10,6 @@ from typing import Any, BinaryIO, NamedTuple
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Part
-from labelkit.formats._files import relative
 from labelkit.formats._xml import XmlError, parse
 from labelkit.formats.cvat.document import GAP, Scan, Span, header_of, scan
 from labelkit.formats.cvat.image import NAME, Place, Said, maps_of, read_image
@@ -116,8 +115,7 @@ class CvatReader:
 
     def place(self, span: Span, data: bytes) -> Place:
         """Where an image stands. data: its bytes."""
-        folder = self.path if self.path.is_dir() else self.file.parent
-        return Place(str(self.file), relative(self.file, folder), span.line, span.start, data)
+        return Place(str(self.file), self.file.name, span.line, span.start, data)
 
     def record_of(self, said: Said, gap: bytes, data: bytes) -> Record:
         """The record of an image. gap: what stands before it."""

@@ -63,18 +63,22 @@ def number_text(number: float) -> str:
 
 def read_box(attributes: Mapping[str, str]) -> Box:
     """The box of a ``<box>``, whatever its rotation. Raises ShapeError."""
-    texts = [wanted(attributes, name, "a number of pixels").strip() for name in CORNERS]
+    left, top, right, bottom = (wanted(attributes, name, "a number of pixels").strip() for name in CORNERS)
+    try:
+        return box_from_texts((left, top, right, bottom), 0)
+    except ValueError as error:
+        raise _flaw_of((left, top, right, bottom), error) from None
+
+
+def _flaw_of(texts: tuple[str, ...], error: ValueError) -> ShapeError:
+    """Which corner is wrong, or else that all of them make no box."""
     for name, text in zip(CORNERS, texts, strict=True):
         try:
             decimal_of(text)
         except ValueError:
             code = "STR103" if _NOT_FINITE.fullmatch(text) else "STR105"
-            raise ShapeError(name, brief(text), "a number of pixels", code) from None
-    left, top, right, bottom = texts
-    try:
-        return box_from_texts((left, top, right, bottom), 0)
-    except ValueError as error:
-        raise ShapeError(CORNERS[0], str(error), "finite numbers", "STR103") from None
+            return ShapeError(name, brief(text), "a number of pixels", code)
+    return ShapeError(CORNERS[0], str(error), "finite numbers", "STR103")
 
 
 def write_box(box: Box) -> dict[str, str]:
@@ -89,7 +93,9 @@ def _padded(text: str) -> str:
 
 def rotation_of(attributes: Mapping[str, str]) -> float:
     """By how many degrees a box is turned, clockwise around its centre. Raises ShapeError."""
-    text = attributes.get("rotation", "0").strip()
+    if "rotation" not in attributes:
+        return 0
+    text = attributes["rotation"].strip()
     try:
         angle = float(decimal_of(text))
     except ValueError:
