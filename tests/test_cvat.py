@@ -25,7 +25,9 @@ from labelkit import convert, open_dataset
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import detect
+from labelkit.formats._xml import parse
 from labelkit.formats.cvat import FORMAT
+from labelkit.formats.cvat.head import head_bytes
 from labelkit.formats.cvat.shapes import read_mask, turned, write_mask
 from labelkit.geometry import rle
 from labelkit.loss import Fitted, fit, fit_header
@@ -813,3 +815,86 @@ def test_the_labels_are_there_as_cvat_takes_them(tmp_path: Path) -> None:
         }
     ]
     assert [each["name"] for each in others] == ["car", "good_frame"]  # and no skeleton
+
+
+# --- what stands before the images -------------------------------------------------------------------------
+
+CAR, FRAME = (
+    TASK[TASK.index(f"        <label>\n          <name>{start}") : TASK.index(stop)]
+    for start, stop in (("car", "        <label>\n          <name>s1"), ("good_frame", "      </labels>"))
+)
+
+
+def head_of(native: str, header: Header, needed: dict[str, list[str]] | None = None) -> str:
+    """What a native head becomes for another header."""
+    head = native[: native.index("\n  <image")]
+    made = head_bytes(header, head, needed or {}, []).decode()
+    parse(made.encode() + b"</annotations>")
+    return made + native[native.index("\n  <image") :]
+
+
+def labelled(*categories: Category) -> Header:
+    return Header(categories=categories, raw={"cvat": {}})
+
+
+PLATE_SAYS, CAR_SAYS = Category(name="plate", colour=(0xFA, 0x32, 0x53)), Category(name="car")
+OTHERS = (Category(name="s1"), Category(name="good_frame"))
+
+
+def test_labels_that_say_the_same_stay_as_they_are_and_new_ones_come_last() -> None:
+    assert head_of(TASK, labelled(PLATE_SAYS, CAR_SAYS, *OTHERS)) == TASK
+    new = "        <label>\n          <name>bus</name>\n          <color>#0000ff</color>\n"
+    new += "          <type>any</type>\n          <attributes>\n          </attributes>\n        </label>\n"
+    added = head_of(TASK, labelled(PLATE_SAYS, CAR_SAYS, *OTHERS, Category(name="bus", colour=(0, 0, 255))))
+    assert added == TASK.replace(FRAME, FRAME + new)
+
+
+def test_a_label_that_goes_takes_nothing_with_it_and_points_of_skeletons_stay() -> None:
+    fewer = head_of(TASK, labelled(PLATE_SAYS, *OTHERS))
+    assert "<parent>s1</parent>" in fewer
+    names = [each.text for each in ElementTree.fromstring(fewer).findall(".//labels/label/name")]
+    assert sorted(map(str, names)) == ["car", "good_frame", "plate", "s1"]  # the point is called car, too
+
+
+@pytest.mark.parametrize(
+    ("category", "old", "new"),
+    [
+        (Category(name="plate", colour=(1, 2, 3)), "#fa3253", "#010203"),
+        (Category(name="plate"), "\n          <color>#fa3253</color>", ""),
+    ],
+)
+def test_a_colour_is_changed_where_it_stands(category: Category, old: str, new: str) -> None:
+    assert head_of(TASK, labelled(category, CAR_SAYS, *OTHERS)) == TASK.replace(old, new)
+
+
+def test_a_colour_that_is_new_stands_behind_the_name() -> None:
+    car = Category(name="car", colour=(255, 0, 0))
+    colour = CAR.replace("</name>", "</name>\n          <color>#ff0000</color>")
+    assert head_of(TASK, labelled(PLATE_SAYS, car, *OTHERS)) == TASK.replace(CAR, colour)
+
+
+@pytest.mark.parametrize(
+    ("labels", "declared"),
+    [
+        ("<label><name>a</name><attributes></attributes></label>", 1),
+        ("<label><name>a</name><attributes/></label>", 1),
+        ("<label><name>a</name></label>", 1),
+        ("<label><name>a</name><attributes><attribute><name>uid</name></attribute></attributes></label>", 0),
+        ("", 1),
+        (None, 1),
+    ],
+)
+@pytest.mark.parametrize("around", ["<meta><task>{}</task></meta>", "<meta>{}</meta>", "{}", "<meta/>{}"])
+def test_attributes_are_declared_in_whatever_head_there_is(
+    labels: str | None, declared: int, around: str
+) -> None:
+    inner = "" if labels is None else f"<labels>{labels}</labels>" if labels else "<labels/>"
+    if labels is not None and "{}</" not in around:
+        return  # labels stand in a meta
+    native = f"<annotations>{around.format(inner)}\n  <image/></annotations>"
+    made = ElementTree.fromstring(head_of(native, labelled(Category(name="a")), {"a": ["uid"]}))
+    (label,) = made.findall(".//labels/label")
+    assert label.findtext("name") == "a"
+    (attribute,) = label.findall("attributes/attribute")
+    assert attribute.findtext("name") == "uid"
+    assert (attribute.findtext("input_type") == "text") == bool(declared)
