@@ -593,13 +593,29 @@ def test_new_files_with_subsets_are_those_of_a_project(tmp_path: Path) -> None:
     assert root.findtext("meta/project/labels/label[2]/color") == "#0102ff"
 
 
-def test_a_carrier_that_says_anything_writes_no_broken_file(tmp_path: Path) -> None:
-    for k, strange in enumerate(["<image", "<a/>", 7, None, "<image id='1'><box/></image>", "\ud800"]):
-        own = {"xml": strange, "gap": strange if k == 2 else "\n"}
-        header = HEADER.model_copy(update={"raw": {"cvat": {"head": strange, "tail": 3}}})
-        item = BoundingBox(category="a", box=Box(1, 2, 3, 4), raw={"cvat": {"index": "x"}})
-        written(tmp_path / f"out{k}", [record_of(item, raw={"cvat": own})], header)
-        (record,) = open_dataset(tmp_path / f"out{k}")
+@pytest.mark.parametrize(
+    "strange",
+    [
+        "<image",
+        "<a/>",
+        7,
+        None,
+        "<image id='1'><box/></image>",
+        "\ud800",
+        "</annotations>",
+        "</gap><gap>",
+        "\0",
+    ],
+)
+def test_a_carrier_that_says_anything_writes_no_broken_file(strange: object, tmp_path: Path) -> None:
+    header = HEADER.model_copy(
+        update={"raw": {"cvat": {"head": TASK[: TASK.index("  <image")], "tail": strange}}}
+    )
+    item = BoundingBox(category="a", box=Box(1, 2, 3, 4), raw={"cvat": {"index": "x"}})
+    written(tmp_path / "a", [record_of(item, raw={"cvat": {"xml": strange, "gap": strange}})], header)
+    written(tmp_path / "b", [record_of(item)], header.model_copy(update={"raw": {"cvat": {"head": strange}}}))
+    for root in (tmp_path / "a", tmp_path / "b"):
+        (record,) = open_dataset(root)
         assert record.objects[0].box == Box(1, 2, 3, 4)
 
 

@@ -57,7 +57,8 @@ def _said(native: str) -> Said | None:
     try:
         data = native.encode()
         root = parse(data)
-        return read_image(root, Place("", "", 1, 0, data), None) if root.tag == "image" else None
+        is_image = root.tag == "image" and root.start == 0  # with nothing that only a file can start with
+        return read_image(root, Place("", "", 1, 0, data), None) if is_image else None
     except (ValueError, RecordError):
         return None
 

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from labelkit.formats._xml import parse
 from labelkit.formats.cvat.annotate import Declared
 from labelkit.formats.cvat.document import GAP, TAIL
 from labelkit.formats.cvat.head import head_bytes
@@ -102,7 +103,7 @@ class CvatWriter:
                 with file.with_suffix(".xml").open("rb") as source:
                     for image in _read(file).images:
                         _copy(source, stream, image, ids.of(image.id))
-            stream.write(tail.encode() if isinstance(tail, str) and head is not None else TAIL)
+            stream.write(_tail(start, tail if head is not None else None))
         shutil.rmtree(self.pieces)
 
 
@@ -130,7 +131,25 @@ def _read(file: Path) -> _Piece:
 
 
 def _gap(native: object) -> bytes:
-    return native.encode() if isinstance(native, str) else GAP
+    """What stood before an image, if it can stand there: a carrier may say anything."""
+    if not isinstance(native, str):
+        return GAP
+    try:
+        root = parse(f"<gap>{native}</gap>".encode())
+    except ValueError:
+        return GAP
+    return GAP if any(child.tag in ("image", "track") for child in root.children) else native.encode()
+
+
+def _tail(start: bytes, native: object) -> bytes:
+    """What stood behind the last image, if it ends what starts so."""
+    if not isinstance(native, str):
+        return TAIL
+    try:
+        root = parse(start + native.encode())
+    except ValueError:
+        return TAIL
+    return TAIL if any(child.tag in ("image", "track") for child in root.children) else native.encode()
 
 
 def _image(gap: bytes, data: bytes) -> _Image:
