@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from PIL import Image as Pillow
 
 from labelkit import convert, open_dataset
-from labelkit.errors import FormatError, RecordError
+from labelkit.errors import BadRecordsError, FormatError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import detect
 from labelkit.formats._xml import parse
@@ -914,3 +914,19 @@ def test_attributes_are_declared_in_whatever_head_there_is(
     (attribute,) = label.findall("attributes/attribute")
     assert attribute.findtext("name") == "uid"
     assert (attribute.findtext("input_type") == "text") == bool(declared)
+
+
+def test_a_subset_leads_to_no_folder_but_its_own(tmp_path: Path) -> None:
+    (tmp_path / "secret").mkdir()
+    Pillow.new("L", (20, 10)).save(tmp_path / "secret/a.jpg")
+    text = TASK.replace('name="a.jpg"', 'name="a.jpg" subset="../../secret"')
+    root = task(tmp_path / "set", text)
+    (root / "images").mkdir()
+    dataset = open_dataset(root)
+    assert dataset.image_file(list(dataset)[1]) is None
+    with pytest.raises(BadRecordsError) as caught:
+        convert(root, tmp_path / "out", to="coco")
+    assert [str(each) for each in caught.value.errors] == [
+        f"{root}:a.jpg: the file name '../../secret' is absolute or leaves its folder; "
+        "expected names that stay in their folder"
+    ]

@@ -150,15 +150,15 @@ def read_image(root: Element, place: Place, known: Collection[str] | None, tell:
     except ShapeError as flaw:
         raise place.error(root, "", name, flaw) from None
     width, height = (_told_side(root, side, place, tell) for side in ("width", "height"))
-    said = Said(root, path, width, height, splits_of(root))
+    said = Said(root, path, width, height, _splits(root))
     counts: dict[str, int] = {}
     for element in root.children:
         number = counts[element.tag] = counts.get(element.tag, 0) + 1
-        path = f"{element.tag} {number}"
+        inside = f"{element.tag} {number}"
         try:
-            _read_child(element, path, said, known)
+            _read_child(element, inside, said, known)
         except ShapeError as flaw:
-            tell(place.error(element, path, name, flaw))
+            tell(place.error(element, inside, name, flaw))
     return said
 
 
@@ -186,7 +186,7 @@ def _side(root: Element, name: str) -> int | None:
     return int(text)
 
 
-def splits_of(root: Element) -> tuple[str, ...]:
+def _splits(root: Element) -> tuple[str, ...]:
     """The subset of an image, unless it is the one of images that are in none."""
     subset = root.attributes.get("subset", "")
     return (subset,) if subset not in ("", NO_SUBSET) else ()

@@ -59,6 +59,11 @@ def _folders(root: Path, images_dir: Path | None, record: Record) -> Iterator[Pa
     homes = [images_dir] if images_dir else [root / IMAGES, root]
     for home in homes:
         for subset in (*record.splits[:1], NO_SUBSET) if home != root else ():
-            if (home / subset).is_dir():
+            if _is_plain(subset) and (home / subset).is_dir():
                 yield home / subset
         yield home
+
+
+def _is_plain(subset: str) -> bool:
+    """Whether a subset is the name of a folder and leads nowhere else."""
+    return not subset.startswith(".") and not set(subset) & set("/\\\0")
