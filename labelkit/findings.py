@@ -69,6 +69,7 @@ CODES: dict[str, tuple[str, str]] = {
     "CMP104": ("prediction-unknown", "a reviewed label is a prediction that was not compared"),
     "NOTE01": ("assumed", "the source does not say, and this was assumed"),
     "NOTE02": ("unchecked", "what was not asked for was not decoded, and so was not checked"),
+    "NOTE03": ("read-as", "the model has no such shape, and it is read as one that has the same pixels"),
 }
 
 

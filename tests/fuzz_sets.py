@@ -207,6 +207,41 @@ def jsonl_set(root: Path) -> Made:
     return Made(root)
 
 
+def cvat_set(root: Path) -> Made:
+    """Boxes, a turned one, polygons, masks, a map, tags, attributes, and shapes of other kinds."""
+    ring = ";".join(f"{x},{y}" for x, y in zip(_RING[::2], _RING[1::2], strict=True))
+    said = "".join(
+        f'<attribute name="{name}">{text}</attribute>'
+        for name, text in (("uid", "1"), ("run", "r"), ("model", "m"), ("score", "0.5"), ("age", "json:3"))
+    )
+    box = 'occluded="0" xtl="2.00" ytl="20.00" xbr="12.00" ybr="30.00" z_order="0"'
+    mask = 'occluded="0" rle="0, 50" left="20" top="20" width="10" height="5" z_order="-1"'
+    labels = "".join(
+        f"<label><name>{name}</name><color>#010203</color><attributes></attributes></label>\n"
+        for name in ("cat", "dog")
+    )
+    text = f"""<?xml version="1.0" encoding="utf-8"?>
+<annotations><version>1.1</version><meta><project><labels>{labels}</labels></project></meta>
+  <image id="0" name="a.jpg" subset="val" width="{WIDTH}" height="{HEIGHT}">
+    <polygon label="cat" source="auto" occluded="1" points="{ring}" z_order="0">{said}</polygon>
+    <box label="dog" {box} rotation="30.00"></box>
+    <box label="dog" {box.replace("2.00", "32.00", 1).replace("12.00", "42.00")}/>
+    <mask label="cat" {mask}><attribute name="map">semantic</attribute></mask>
+    <points label="dog" points="1,2"></points>
+  </image>
+  <image id="1" name="b.jpg" width="{WIDTH}" height="{HEIGHT}">
+    <mask label="dog" {mask}></mask>
+    <tag label="cat" source="manual"></tag>
+  </image>
+</annotations>
+"""
+    for seed, name in enumerate(("images/val/a.jpg", "images/b.jpg")):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        photo(root / name, seed)
+    (root / "annotations.xml").write_text(text)
+    return Made(root)
+
+
 SETS: dict[str, Callable[[Path], Made]] = {
     "coco": coco_set,
     "panoptic": panoptic_set,
@@ -214,4 +249,5 @@ SETS: dict[str, Callable[[Path], Made]] = {
     "voc": voc,
     "cityscapes": cityscapes_set,
     "jsonl": jsonl_set,
+    "cvat": cvat_set,
 }

@@ -1,4 +1,4 @@
-"""Make sample_data/ from the outlines in sample_labels.py: the jsonl first, and from it the three formats.
+"""Make sample_data/ from the outlines in sample_labels.py: the jsonl first, and from it the other formats.
 
 Run ``python tests/make_sample_data.py`` after a change of the labels or of a format, and look at the diff.
 ``test_sample_data.py`` proves that the files are current, and compares the readings with expected files.
@@ -35,7 +35,7 @@ from labelkit.pipeline import convert
 from labelkit.pixels import image_size, mask_runs, rle_mask
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
-FORMATS = ("coco", "voc", "cityscapes", "labelstudio")
+FORMATS = ("coco", "voc", "cityscapes", "labelstudio", "cvat")
 VOID = 255
 
 

@@ -35,6 +35,10 @@ NO_BOX = "Label Studio states no box beside pixels"
 BRUSHES = "a brush's code that is none, or not of its image, is told as such (STR110)"
 TASKS = "Label Studio: a class stands in several controls, and a label without a value is none"
 REVIEWED = "what is reviewed in Label Studio is mended there"
+ONE_RING = "CVAT's polygons are one ring, which has no holes"
+NO_BOX_IN_CVAT = "CVAT states no box beside a mask"
+WINDOWS = "CVAT's masks are windows of the image, and have no size of their own"
+MASKS = "CVAT's maps are masks of a class each, and there are no PNGs"
 
 
 def but(names: str, reason: str) -> dict[str, str]:
@@ -123,7 +127,7 @@ CANNOT: dict[str, dict[str, str]] = {
     "STR104": no("jsonl", SCHEMA),
     "STR105": no("jsonl", SCHEMA),
     "STR106": no("jsonl labelstudio", ONE_FILE) | no("cityscapes", "what is elsewhere is STR115"),
-    "STR107": but("voc", "only XML has DTDs"),
+    "STR107": but("voc cvat", "only XML has DTDs"),
     "STR109": no("voc", "XML may start with the mark"),
     "STR110": no("coco cityscapes", JUDGED),
     "STR112": no("jsonl cityscapes labelstudio", NOT_NEEDED),
@@ -133,6 +137,22 @@ CANNOT: dict[str, dict[str, str]] = {
 }
 
 
+IN_CVAT: dict[str, str] = {
+    "GEO105": POINTS,
+    "GEO110": ONE_RING,
+    "GEO111": NO_BOX_IN_CVAT,
+    "GEO121": NO_BOX_IN_CVAT,
+    "MSK101": WINDOWS,
+    "MSK104": "a mask that cannot be read is of the wrong type (STR105)",
+    **dict.fromkeys(["MSK108", "MSK109", "MSK110", "MSK111", "MSK112", "MSK120", "MSK129"], MASKS),
+    "STR106": ONE_FILE,
+    "STR109": "XML may start with the mark",
+    "STR112": NOT_NEEDED,
+}
+for _code, _reason in IN_CVAT.items():
+    CANNOT.setdefault(_code, {})["cvat"] = _reason
+
+
 # --- where it is mended ------------------------------------------------------------------------------------
 
 MISSING = "nobody can know what it should have been"
@@ -140,25 +160,25 @@ OWNERS = "the pixels of an object are those of PNGs, in which others may lie ben
 
 # The formats in which a rule's finding has a fix, and why it has none in others that can have the defect.
 MENDED: dict[str, str] = {
-    "CNV107": "coco voc cityscapes jsonl labelstudio",
-    "GEO102": "coco voc jsonl",
-    "GEO103": "coco voc jsonl",
-    "GEO104": "coco cityscapes jsonl",
-    "GEO106": "coco jsonl",
-    "GEO108": "coco cityscapes jsonl",
-    "GEO109": "coco cityscapes jsonl",
+    "CNV107": "coco voc cityscapes jsonl labelstudio cvat",
+    "GEO102": "coco voc jsonl cvat",
+    "GEO103": "coco voc jsonl cvat",
+    "GEO104": "coco cityscapes jsonl cvat",
+    "GEO106": "coco jsonl cvat",
+    "GEO108": "coco cityscapes jsonl cvat",
+    "GEO109": "coco cityscapes jsonl cvat",
     "GEO110": "jsonl",
     "GEO111": "coco jsonl",
     "GEO112": "coco",
     "GEO113": "coco",
-    "GEO115": "coco voc cityscapes jsonl",
-    "GEO116": "coco voc cityscapes jsonl",
-    "GEO118": "coco voc jsonl",
-    "GEO119": "coco cityscapes jsonl",
-    "GEO120": "coco voc jsonl",
+    "GEO115": "coco voc cityscapes jsonl cvat",
+    "GEO116": "coco voc cityscapes jsonl cvat",
+    "GEO118": "coco voc jsonl cvat",
+    "GEO119": "coco cityscapes jsonl cvat",
+    "GEO120": "coco voc jsonl cvat",
     "GEO121": "coco jsonl",
-    "MSK105": "coco jsonl",
-    "MSK107": "coco jsonl",
+    "MSK105": "coco jsonl cvat",
+    "MSK107": "coco jsonl cvat",
     "MSK110": "voc",
     "MSK120": "voc",
     "MSK129": "voc",

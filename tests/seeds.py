@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import test_rules_cityscapes as cityscapes
 import test_rules_coco as coco
+import test_rules_cvat as cvat
 import test_rules_geometry as geometry
 import test_rules_jsonl as jsonl
 import test_rules_panoptic as panoptic
@@ -28,7 +29,7 @@ from labelkit.findings import Finding
 from labelkit.validation import Validation, validate
 
 Make = Callable[[Path], Path]
-FORMATS = ("coco", "voc", "cityscapes", "jsonl", "labelstudio")
+FORMATS = ("coco", "voc", "cityscapes", "jsonl", "labelstudio", "cvat")
 NO_IMAGES = "REF112"  # true of every set that is annotations alone
 OF_FEW = ("CAT104", "CAT105", "SPL104", "STA103")  # what sets of a few images and objects have anyway
 RENAMED = "(renamed)"  # an image that the format calls by a name of its own
@@ -218,6 +219,35 @@ def _of_jsonl() -> Iterator[Seed]:
         yield Seed(code, "jsonl", f"text, {name}", LINES, broken, "records.jsonl:*")
 
 
+# --- CVAT --------------------------------------------------------------------------------------------------
+
+
+def cvat_clean(tmp: Path) -> Path:
+    return cvat.written(tmp / "cvat")
+
+
+def _of_cvat() -> Iterator[Seed]:
+    for name, (old, new, code, _, element, _) in cvat.SEEDS.items():
+        broken = after(cvat_clean, partial(_replaced_once, old=old.encode(), new=new.encode()))
+        yield Seed(
+            code, "cvat", name, cvat_clean, broken, f"{cvat.FILE}:{element}", aside=(*OF_FEW, "REF107")
+        )
+    again = cvat.LAST.replace('id="1"', 'id="2"').replace("b.jpg", "B.jpg")
+    more = after(
+        cvat_clean, partial(_replaced_once, old=b"</annotations>", new=again.encode() + b"</annotations>")
+    )
+    alike = after(more, lambda root: cvat.photo(root / "images/B.jpg", 5))
+    yield Seed("REF110", "cvat", "another case", cvat_clean, alike, "B.jpg")
+    for name, (before, after_, code, _, _) in cvat.TEXTS.items():
+        broken = after(cvat_clean, partial(_replaced_once, old=before, new=after_))
+        yield Seed(code, "cvat", f"text, {name}", cvat_clean, broken, f"{cvat.FILE}:*")
+
+
+def _replaced_once(root: Path, *, old: bytes, new: bytes) -> None:
+    file = root / cvat.FILE
+    file.write_bytes(file.read_bytes().replace(old, new, 1))
+
+
 # --- records that each format's writer writes --------------------------------------------------------------
 
 
@@ -263,7 +293,7 @@ def _of_surveys() -> Iterator[Seed]:
             image = Path(survey.NAMES[position]).stem if each != "cityscapes" else RENAMED
             yield Seed(code, each, f"picture, {name}", clean, broken, None, image)
     for each, clean in pictures.items():
-        spoil = survey.relisted if each in ("voc", "jsonl") else survey.moved
+        spoil = survey.relisted if each in ("voc", "jsonl", "cvat") else survey.moved
         image = "b" if each != "cityscapes" else RENAMED
         yield Seed("SPL105", each, "in another folder", clean, after(clean, spoil), None, image)
     for name, (change, element, _) in survey.CATEGORY_SEEDS.items():
@@ -277,5 +307,5 @@ def _of_surveys() -> Iterator[Seed]:
 
 def known() -> list[Seed]:
     """The defects of the tables beside the tests."""
-    tables = (_of_coco, _of_panoptic, _of_voc, _of_cityscapes, _of_jsonl, _of_records, _of_surveys)
+    tables = (_of_coco, _of_panoptic, _of_voc, _of_cityscapes, _of_jsonl, _of_cvat, _of_records, _of_surveys)
     return [seed for table in tables for seed in table()]

@@ -7,6 +7,7 @@ the files that the format has.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -125,6 +126,13 @@ def listed(name: str, categories: tuple[str, ...]) -> Make:
         if name == "voc":
             text = "".join(f"{each}:::\n" for each in ("background", *categories))
             (root / VOC / "labelmap.txt").write_text(text, "utf-8")
+        elif name == "cvat":
+            labels = "".join(f"<label><name>{each}</name></label>" for each in categories)
+            file = root / "annotations.xml"
+            text = re.sub(
+                "<labels>.*</labels>", f"<labels>{labels}</labels>", file.read_text("utf-8"), flags=re.S
+            )
+            file.write_text(text, "utf-8")
         elif name == "jsonl":
             lines = (root / "records.jsonl").read_text("utf-8").splitlines(keepends=True)
             lines[0] = json.dumps(
@@ -142,7 +150,7 @@ def listed(name: str, categories: tuple[str, ...]) -> Make:
 
 
 def _of_classes() -> Iterator[Seed]:
-    clean = {name: listed(name, CLASSES) for name in ("coco", "voc", "jsonl")}
+    clean = {name: listed(name, CLASSES) for name in ("coco", "voc", "jsonl", "cvat")}
     for name in clean:
         for what, (categories, code, element) in HEADERS.items():
             place = f"{name}:{element}" if element else name
@@ -212,7 +220,7 @@ def _of_tasks() -> Iterator[Seed]:
             "LOC101", name, "two objects", written(name, single, CLASSES),
             written(name, partial(single, 1), CLASSES), None, image, task,
         )  # fmt: skip
-    for name in ("coco", "voc", "jsonl"):
+    for name in ("coco", "voc", "jsonl", "cvat"):
         task = (("task", "classification"),)
         pair = [written(name, partial(labelled, names), CLASSES) for names in (("person",), CLASSES)]
         start, broken = [after(each, _without_xml) for each in pair]

@@ -282,19 +282,20 @@ def _of_several() -> Iterator[Seed]:
     beyond = geometry.put(
         0, 0, box=geometry.at(-20, 3, 32, 10), mask=geometry.outline([-20, 3, 12, 3, 12, 13, -20, 13])
     )
-    for name in ("coco", "jsonl"):
+    for name in ("coco", "jsonl", "cvat"):
         aside = (NO_IMAGES, "CAT107", *OF_FEW)
-        clean, broken = records(name, lambda items: items), records(name, beyond)
-        yield Seed("GEO118", name, "box and polygon", clean, broken, None, "one", aside=aside)
+        if name != "cvat":  # which states no box beside a polygon
+            clean, broken = records(name, lambda items: items), records(name, beyond)
+            yield Seed("GEO118", name, "box and polygon", clean, broken, None, "one", aside=aside)
         clean, broken = records(name, lambda items: items), records(name, overlap)
         options, aside = (("target", "voc"),), (NO_IMAGES, "CAT107", *OF_FEW)
         yield Seed("MSK118", name, "overlap", clean, broken, None, "one", options, aside)
-    for name in ("coco", "voc", "jsonl"):
+    for name in ("coco", "voc", "jsonl", "cvat"):
         even = written(name, lambda: survey.many({"person": 40, "car": 40}))
         odd = written(name, _one_is_small)
         loud = ("GEO", "MSK", "CAT104", "SPL104")
         yield Seed("STA102", name, "a speck", even, odd, None, "b", aside=loud)
-    for name in ("coco", "jsonl"):
+    for name in ("coco", "jsonl", "cvat"):
         yield Seed("STA103", name, "no labels", written(name), written(name, _bare_record, CLASSES), name)
 
 

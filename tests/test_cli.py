@@ -101,7 +101,7 @@ def test_an_existing_destination_is_refused_and_overwritten_when_said(tmp_path: 
 
 
 def test_detect_says_which_format_and_why_not_the_others() -> None:
-    for name in ("coco", "voc", "cityscapes", "jsonl"):
+    for name in ("coco", "voc", "cityscapes", "jsonl", "cvat"):
         done = labelkit("formats", "--detect", SAMPLE / name, "--output-format", "json")
         assert done.returncode == 0, done.stderr
         rows = json.loads(done.stdout)
@@ -141,7 +141,7 @@ def test_two_images_of_one_place_are_an_error_that_names_both(tmp_path: Path) ->
     assert entries(tmp_path) == ["source.jsonl"]
 
 
-@pytest.mark.parametrize("to", ["coco", "voc", "cityscapes", "jsonl"])
+@pytest.mark.parametrize("to", ["coco", "voc", "cityscapes", "jsonl", "cvat"])
 def test_a_full_disk_leaves_nothing(to: str, tmp_path: Path) -> None:
     def small_files() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))

@@ -97,7 +97,33 @@ def edit_jsonl(root: Path) -> None:
     file.write_text("\n".join([header, json.dumps(said), second]) + "\n", "utf-8")
 
 
-EDITS: Mapping[str, Callable[[Path], None]] = {"coco": edit_coco, "voc": edit_voc, "jsonl": edit_jsonl}
+def edit_cvat(root: Path) -> None:
+    """What a person does, and what CVAT does by itself: two decimals, a source, blanks for what is new."""
+    tree = ElementTree.parse(root / "annotations.xml")
+    first, second, third = tree.getroot().findall("image")
+    boxes = first.findall("box")
+    for name in ("xtl", "xbr"):
+        boxes[0].set(name, str(float(boxes[0].get(name, "")) + 3))
+    boxes[1].set("label", "car")
+    first.remove(boxes[2])
+    corners = {"xtl": "290.25", "ytl": "10.25", "xbr": "310.25", "ybr": "30.25"}
+    added = ElementTree.SubElement(first, "box", {"label": "car", "occluded": "0", **corners})
+    for name in ("uid", "score", "run", "model", "model_score", "status"):
+        ElementTree.SubElement(added, "attribute", {"name": name}).text = ""
+    tree.getroot().remove(third)
+    for item in (*first, *second):
+        item.set("source", "file")
+        for name in corners:
+            item.set(name, f"{float(item.get(name, '')):.2f}")
+    tree.write(root / "annotations.xml")
+
+
+EDITS: Mapping[str, Callable[[Path], None]] = {
+    "coco": edit_coco,
+    "voc": edit_voc,
+    "jsonl": edit_jsonl,
+    "cvat": edit_cvat,
+}
 
 
 @pytest.fixture
@@ -127,7 +153,7 @@ def test_edits_in_a_format_are_told(before: Path, to: str, carrier: bool) -> Non
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("to", ["coco", "voc"])
+@pytest.mark.parametrize("to", ["coco", "voc", "cvat"])
 def test_the_machine_may_have_left_its_labels_in_that_format(before: Path, to: str) -> None:
     """The carrier beside each of the two sets knows the predictions."""
     after = reviewed(before, to)
@@ -184,7 +210,7 @@ def test_masks_survive_every_format_that_has_them(tmp_path: Path) -> None:
         for k, kind in enumerate(("polygon", "rle"))
     ]
     before = write_jsonl(tmp_path / "before", HEADER, [record(*objects)])
-    for to in ("coco", "voc", "cityscapes"):
+    for to in ("coco", "voc", "cityscapes", "cvat"):
         for carrier in (True, False):
             after = tmp_path / f"{to}-{carrier}"
             convert(before, after, to=to, images="none", carrier=carrier)
@@ -202,7 +228,7 @@ def test_labels_and_maps_survive_formats_that_have_them(tmp_path: Path) -> None:
     first = painted(pixels, provenance=MADE)
     second = Record(image=image("b/2.jpg"), labels=(label("car"),))
     before = write_jsonl(tmp_path / "before", HEADER, [first, second])
-    for to in ("voc", "coco", "jsonl"):
+    for to in ("voc", "coco", "jsonl", "cvat"):
         after = tmp_path / to
         convert(before, after, to=to, images="none")
         done = compare(before, after)

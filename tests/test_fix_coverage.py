@@ -80,6 +80,10 @@ def entry_of(finding: Finding, file: Path, data: bytes) -> tuple[int, int]:
         return 0, 3
     if file.suffix == ".jsonl":
         return offset, data.index(b"\n", offset)
+    if file.name == "annotations.xml":  # CVAT's; a box or a mask that becomes another shape has another tag
+        tag = re.match(rb"<(\w+)", data[offset:])
+        assert tag
+        return len(data[:offset].rstrip()), data.index(b"</%s>" % tag[1], offset) + len(tag[1]) + 3
     if file.suffix == ".xml":
         before = max(data.rfind(end, 0, offset) for end in (b"</segmented>", b"</object>"))
         return before, data.index(b"</object>", offset) + len(b"</object>")

@@ -138,9 +138,10 @@ def car(*numbers: float) -> BoundingBox:
     return BoundingBox(category="car", box=at(*numbers))
 
 
-EVERYWHERE = ("coco", "jsonl", "voc", "cityscapes")
-BOXES = ("coco", "jsonl", "voc")
-SHAPES = ("coco", "jsonl")
+EVERYWHERE = ("coco", "cvat", "jsonl", "voc", "cityscapes")
+BOXES = ("coco", "cvat", "jsonl", "voc")
+SHAPES = ("coco", "cvat", "jsonl")
+BOTH = ("coco", "jsonl")  # which state a box beside a mask, and outlines of several rings
 BOW = [2.0, 3, 12, 13, 12, 3, 2, 13]  # of equal lobes: the shoelace formula makes 0 of it
 LOPSIDED = [2.0, 3, 12, 3, 12, 13, 2, 9, 6, 13, 2, 13]
 SPECKLED = pixels(BLOCK, (2, 50))
@@ -166,7 +167,7 @@ SEEDS: dict[str, tuple[Change, str, tuple[str, int], str, tuple[str, ...]]] = {
     ),
     "polygon twice, no box": (
         only(Instance(category="car", mask=outline(SQUARE)), Instance(category="car", mask=outline(SQUARE))),
-        "GEO115", ("two.jpg", 2), "the same class", ("jsonl",),
+        "GEO115", ("two.jpg", 2), "the same class", ("jsonl", "cvat"),
     ),
     "box nearly twice": (add(1, car(30, 3, 10, 10.5)), "GEO116", ("two.jpg", 2), "of 0.95", BOXES),
     "polygon nearly twice": (
@@ -177,12 +178,12 @@ SEEDS: dict[str, tuple[Change, str, tuple[str, int], str, tuple[str, ...]]] = {
         add(1, BoundingBox(category="person", box=at(30, 3, 10, 10))),
         "GEO117", ("two.jpg", 2), "'person' and 'car'", BOXES,
     ),
-    "point": (put(0, 0, mask=outline(SQUARE, [4, 5])), "GEO104", ("one.jpg", 1), "part 2 has 1 p", SHAPES),
-    "odd": (put(0, 0, mask=outline([*SQUARE, 2])), "GEO105", ("one.jpg", 1), "9 coordinates", SHAPES),
-    "four": (put(0, 0, mask=outline(SQUARE, [4, 5, 6, 7])), "GEO106", ("one.jpg", 1), "a box", SHAPES),
+    "point": (put(0, 0, mask=outline(SQUARE, [4, 5])), "GEO104", ("one.jpg", 1), "part 2 has 1 p", BOTH),
+    "odd": (put(0, 0, mask=outline([*SQUARE, 2])), "GEO105", ("one.jpg", 1), "9 coordinates", BOTH),
+    "four": (put(0, 0, mask=outline(SQUARE, [4, 5, 6, 7])), "GEO106", ("one.jpg", 1), "a box", BOTH),
     "line": (
         put(0, 0, mask=outline(SQUARE, [4.1, 5.1, 6.3, 5.1, 5.2, 5.1])), "GEO108", ("one.jpg", 1), "part 2",
-        SHAPES,
+        BOTH,
     ),
     "bow tie": (put(0, 0, mask=outline(BOW)), "GEO107", ("one.jpg", 1), "x=7, y=8", SHAPES),
     "point twice": (
@@ -200,12 +201,12 @@ SEEDS: dict[str, tuple[Change, str, tuple[str, int], str, tuple[str, ...]]] = {
         put(0, 0, mask=outline([2, 3, 80, 3, 12, 13, 2, 13])), "GEO119", ("one.jpg", 1), "by 20", SHAPES,
     ),
     "box beside its polygon": (
-        put(0, 0, box=at(6, 3, 10, 10)), "GEO111", ("one.jpg", 1), "reaches 4 pixels out", SHAPES,
+        put(0, 0, box=at(6, 3, 10, 10)), "GEO111", ("one.jpg", 1), "reaches 4 pixels out", BOTH,
     ),
     "box beside its RLE": (
-        put(0, 1, box=at(28, 8, 20, 30)), "GEO111", ("one.jpg", 2), "reaches 10 pixels out", SHAPES,
+        put(0, 1, box=at(28, 8, 20, 30)), "GEO111", ("one.jpg", 2), "reaches 10 pixels out", BOTH,
     ),
-    "box too large": (put(0, 1, box=at(2, 8, 56, 30)), "GEO121", ("one.jpg", 2), "26 pixels larger", SHAPES),
+    "box too large": (put(0, 1, box=at(2, 8, 56, 30)), "GEO121", ("one.jpg", 2), "26 pixels larger", BOTH),
     "mask of everything": (
         only(Instance(category="car", box=at(0, 0, 60, 40), mask=pixels((slice(None), slice(None))))),
         "MSK106", ("two.jpg", 1), "all pixels", EVERYWHERE,
@@ -229,11 +230,11 @@ SEEDS: dict[str, tuple[Change, str, tuple[str, int], str, tuple[str, ...]]] = {
     ),
     "mask without pixel": (
         only(Instance(category="car", mask=pixels())), "MSK105", ("two.jpg", 1), "without a pixel",
-        ("jsonl",),
+        ("jsonl", "cvat"),
     ),
     "mask without ring": (
         only(Instance(category="car", mask=Mask(b"[]"))), "MSK105", ("two.jpg", 1), "without a pixel",
-        ("jsonl",),
+        ("jsonl", "cvat"),
     ),
 }  # fmt: skip
 CASES = [(seed, name) for seed, case in SEEDS.items() for name in case[4]]
@@ -353,14 +354,19 @@ def masked(item: Any, scale: float, *, box: bool = True) -> Any:
 
 
 SETS: dict[str, tuple[Callable[[Any], Any], str, str, tuple[str, ...]]] = {
-    "corners": (lambda item: boxed(item, ends=True), "CNV101", "16 of 16 boxes fit", SHAPES),
+    "corners": (lambda item: boxed(item, ends=True), "CNV101", "16 of 16 boxes fit", BOTH),
     "corners, no masks": (lambda item: boxed(item, ends=True, mask=False), "CNV101", "16 of 16", BOXES),
-    "parts of the image": (lambda item: boxed(item, parts=True), "CNV102", "16 of 16 boxes have", SHAPES),
+    "parts of the image": (lambda item: boxed(item, parts=True), "CNV102", "16 of 16 boxes have", BOTH),
     "parts, no masks": (lambda item: boxed(item, parts=True, mask=False), "CNV102", "16 of 16", BOXES),
     "crowds": (lambda item: item.model_copy(update={"crowd": True}), "CNV104", "16 of 16 objects", SHAPES),
-    "polygons of a map": (lambda item: masked(item, 0.25), "CNV105", "0.25 times as far right", SHAPES),
-    "polygons of a larger image": (lambda item: masked(item, 2), "CNV105", "2 times as far right", SHAPES),
-    "larger, no boxes": (lambda item: masked(item, 2, box=False), "CNV105", "leave their im", ("jsonl",)),
+    "polygons of a map": (lambda item: masked(item, 0.25), "CNV105", "0.25 times as far right", BOTH),
+    "polygons of a larger image": (lambda item: masked(item, 2), "CNV105", "2 times as far right", BOTH),
+    "larger, no boxes": (
+        lambda item: masked(item, 2, box=False),
+        "CNV105",
+        "leave their im",
+        ("jsonl", "cvat"),
+    ),
     "normalised polygons": (lambda item: masked(item, 1 / 640), "CNV105", "no coordinate above 1", SHAPES),
 }
 

@@ -23,7 +23,7 @@ from labelkit.pipeline import convert
 from labelkit.table import Names
 from labelkit.validation import validate
 
-FORMATS = ("coco", "voc", "cityscapes", "jsonl")
+FORMATS = ("coco", "voc", "cityscapes", "jsonl", "cvat")
 MINE = (
     *("CAT105", "CAT106", "CAT107", "IMG101", "IMG102", "IMG105", "IMG106", "IMG107", "IMG108"),
     *("REF106", "REF107", "SPL101", "SPL102", "SPL105", "STA"),
@@ -237,7 +237,7 @@ def test_near_fingerprints_are_those_that_counting_finds() -> None:
 
 
 def relisted(root: Path) -> None:
-    """The second image, which lies in the folder of train, is listed in val: by VOC's lists, by a record."""
+    """The second image, which lies in the folder of train, is listed in val."""
     for file in root.rglob("ImageSets/*/train.txt"):
         (line,) = [each for each in file.read_text().splitlines() if each.endswith("b")]
         other = file.with_name("val.txt")
@@ -247,6 +247,9 @@ def relisted(root: Path) -> None:
         lines = file.read_text().splitlines(keepends=True)
         lines[2] = lines[2].replace('"splits":["train"]', '"splits":["val"]')
         file.write_text("".join(lines))
+    for file in root.rglob("annotations.xml"):
+        start, second, rest = file.read_text().partition('name="train/b.png"')
+        file.write_text(start + second + rest.replace('subset="train"', 'subset="val"', 1))
 
 
 def moved(root: Path) -> None:
@@ -256,7 +259,8 @@ def moved(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("format", "change"), [("voc", relisted), ("jsonl", relisted), ("coco", moved), ("cityscapes", moved)]
+    ("format", "change"),
+    [("voc", relisted), ("jsonl", relisted), ("cvat", relisted), ("coco", moved), ("cityscapes", moved)],
 )
 def test_an_image_in_the_folder_of_another_split_is_one_finding(
     format: str, change: Callable[[Path], None], tmp_path: Path
@@ -334,7 +338,7 @@ def test_documents_of_two_splits_list_the_same_categories(name: str, tmp_path: P
     assert words in finding.message
 
 
-@pytest.mark.parametrize("format", ["coco", "voc", "jsonl"])
+@pytest.mark.parametrize("format", ["coco", "voc", "jsonl", "cvat"])
 def test_a_slip_in_an_official_name_is_told_with_the_name(format: str, tmp_path: Path) -> None:
     names = ("aeroplne", "bicycle", "bird", "boat", "car")
     items = [
@@ -376,7 +380,7 @@ def many(counts: dict[str, int], seed: int = 0) -> list[Record]:
     return [record(name, *objects) for name, objects in items.items()]
 
 
-BOXES = pytest.mark.parametrize("format", ["coco", "voc", "jsonl"])
+BOXES = pytest.mark.parametrize("format", ["coco", "voc", "jsonl", "cvat"])
 
 
 @BOXES

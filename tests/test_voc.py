@@ -25,8 +25,9 @@ from PIL import Image as Pillow
 from labelkit import convert, open_dataset
 from labelkit.errors import DestinationError, FormatError, RecordError
 from labelkit.findings import Finding
+from labelkit.formats._corners import box_from_texts, box_texts
 from labelkit.formats.voc import FORMAT
-from labelkit.formats.voc.corners import BaseEvidence, box_from_texts, box_texts, reads_as_zero
+from labelkit.formats.voc.corners import BaseEvidence, reads_as_zero
 from labelkit.formats.voc.names import OFFICIAL, colormap, parse_labelmap, quote, unquote
 from labelkit.geometry import rle
 from labelkit.loss import Fitted, fit, fit_header

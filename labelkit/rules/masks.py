@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.changes import Fix, Put, Remove
+from labelkit.errors import LabelkitError
 from labelkit.findings import Location
 from labelkit.formats import get_format
 from labelkit.formats.coco.raw_panoptic import StuffImage
@@ -20,6 +21,7 @@ from labelkit.model import Png, Record
 from labelkit.pixels import map_pixels, rle_mask, rle_runs
 from labelkit.rules import Fault, Faults, rule
 from labelkit.rules.duplicates import pairs_in_reach
+from labelkit.rules.structure import coded
 from labelkit.table import ImageRow, Table, image_row, rows_where
 
 
@@ -49,7 +51,7 @@ def rle_size(masks: Table | StuffImage) -> Faults:
 
 
 @rule("MSK102")
-def rle_broken(masks: Table | StuffImage) -> Faults:
+def rle_broken(masks: Table | StuffImage | LabelkitError) -> Faults:
     """The counts of an RLE cannot be its pixels: they do not add up, are negative, or are no counts.
 
     Why: pycocotools does not look; it reads memory that is not the mask's, and every number from it is
@@ -57,6 +59,9 @@ def rle_broken(masks: Table | StuffImage) -> Faults:
     Fix: make the mask again from its source; nobody can know what it was.
     Example: `"size": [4, 4], "counts": [3, 5]`, which is 8 of 16 pixels
     """
+    if isinstance(masks, LabelkitError):
+        yield from coded(masks, "MSK102")
+        return
     for row, shape in masks.shapes.rles.items():
         try:
             rle_runs(shape)

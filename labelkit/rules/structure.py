@@ -12,8 +12,8 @@ from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats._files import brief
 from labelkit.formats._raw import Kind, RawDocument
+from labelkit.formats._xml import Element, replaced
 from labelkit.formats.voc.annotation import FLAGS, children
-from labelkit.formats.voc.element import Element, replaced
 from labelkit.formats.voc.raw_annotation import VocAnnotation
 from labelkit.rules import Fault, Faults, rule
 

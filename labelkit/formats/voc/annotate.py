@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from labelkit.errors import RecordError
-from labelkit.formats.voc.annotation import FLAGS, Said, SaidObject, SaidPart, corner_texts, read_annotation
-from labelkit.formats.voc.corners import CORNERS, Base, box_texts, decimal_of
-from labelkit.formats.voc.element import (
+from labelkit.formats._corners import Base, box_texts, decimal_of
+from labelkit.formats._xml import (
     Edit,
     Element,
     appended,
@@ -25,6 +24,8 @@ from labelkit.formats.voc.element import (
     space_before,
     span,
 )
+from labelkit.formats.voc.annotation import FLAGS, Said, SaidObject, SaidPart, corner_texts, read_annotation
+from labelkit.formats.voc.corners import CORNERS
 from labelkit.model import Box, Image, Object, Part, Record
 
 

@@ -10,8 +10,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from labelkit.errors import RecordError
-from labelkit.formats.voc.corners import CORNERS, Base, BaseEvidence, Texts, box_from_texts, decimal_of
-from labelkit.formats.voc.element import Element
+from labelkit.formats._corners import Base, Texts, box_from_texts, decimal_of
+from labelkit.formats._xml import Element
+from labelkit.formats.voc.corners import CORNERS, BaseEvidence
 from labelkit.model import Box
 
 FLAGS = ("truncated", "occluded", "difficult")

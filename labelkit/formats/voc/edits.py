@@ -13,9 +13,10 @@ from decimal import Decimal
 from pathlib import Path
 
 from labelkit.changes import Change, Edit, Put, Remove
+from labelkit.formats._corners import box_texts, decimal_of
+from labelkit.formats._xml import Element, removed, replaced
 from labelkit.formats.voc.annotation import children
-from labelkit.formats.voc.corners import CORNERS, box_texts, decimal_of
-from labelkit.formats.voc.element import Element, removed, replaced
+from labelkit.formats.voc.corners import CORNERS
 from labelkit.formats.voc.layout import SETS, id_of
 from labelkit.formats.voc.places import number_of, parsed
 from labelkit.formats.voc.raw_maps import object_map

@@ -9,9 +9,10 @@ from typing import Any
 from labelkit.errors import FormatError
 from labelkit.findings import Finding
 from labelkit.formats import _files
+from labelkit.formats._corners import Base
+from labelkit.formats._xml import parse
 from labelkit.formats.voc.annotation import survey
-from labelkit.formats.voc.corners import Base, BaseEvidence
-from labelkit.formats.voc.element import parse
+from labelkit.formats.voc.corners import BaseEvidence
 from labelkit.formats.voc.layout import BASE_FILE, CLASSES, SETS, Layout, inside, walk
 from labelkit.formats.voc.names import OFFICIAL, Entry, parse_labelmap
 from labelkit.formats.voc.sets import read_sets

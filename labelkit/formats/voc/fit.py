@@ -8,13 +8,13 @@ from typing import Any
 from labelkit.errors import FormatError
 from labelkit.findings import Tell
 from labelkit.formats import Target
+from labelkit.formats._xml import writable
 from labelkit.formats.voc.names import (
     MOST,
     OFFICIAL,
     colormap,
     native_labelmap,
     unwritable_name,
-    writable,
 )
 from labelkit.formats.voc.scene import fit_pixels
 from labelkit.formats.voc.sets import VALUES, implied_values

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from labelkit.errors import RecordError
+from labelkit.formats._corners import box_from_texts, decimal_of
 from labelkit.formats._files import brief
 from labelkit.formats._raw import Kind
+from labelkit.formats._xml import Element
 from labelkit.formats.voc.annotation import children, corner_texts, side
-from labelkit.formats.voc.corners import CORNERS, box_from_texts, decimal_of
-from labelkit.formats.voc.element import Element
+from labelkit.formats.voc.corners import CORNERS
 
 SIDES = ("width", "height")
 _ONCE = ("folder", "filename", "source", "size", "segmented")  # in <annotation>

@@ -16,9 +16,9 @@ from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Parcel, Part, _files, total_of
 from labelkit.formats._inspect import image_file_of, of_image
+from labelkit.formats._xml import shared_tree
 from labelkit.formats.voc.annotation import suffix_of
 from labelkit.formats.voc.edits import edits_of
-from labelkit.formats.voc.element import shared_tree
 from labelkit.formats.voc.layout import inside_folder
 from labelkit.formats.voc.names import OFFICIAL, native_labelmap
 from labelkit.formats.voc.places import locate, number_of

@@ -119,7 +119,7 @@ def detect(path: Path) -> Evidence:
             head = stream.read(400)
     except (OSError, FormatError) as error:
         return Evidence(0, f"cannot be read ({error})")
-    if b"<annotation" in head:
+    if re.search(rb"<annotation[\s>]", head):  # and not <annotations>, which is CVAT's
         return Evidence(2, f"{file.name} starts with <annotation>")
     return Evidence(0, f"{file.name} is XML, but does not start with <annotation>")
 

@@ -12,6 +12,7 @@ from functools import cache
 from typing import NamedTuple
 
 from labelkit.errors import FormatError
+from labelkit.formats._xml import writable
 from labelkit.model import Category, Header
 from labelkit.pixels import Colour
 
@@ -40,8 +41,6 @@ OFFICIAL = (
 VOID = 255  # the index of pixels that are to be ignored
 MOST = 254  # the last index that can be a class or an object
 
-# What XML 1.0 can hold at all (its production Char).
-_XML = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 _UNSAFE = re.compile(r"[/\\%\x00-\x1f\x7f]|^\.")
 _ESCAPED = re.compile(r"%(2F|5C|25|2E|7F|[01][0-9A-F])")
 
@@ -162,11 +161,6 @@ def unwritable_name(name: str) -> str | None:
     if name.startswith("#"):
         return "starts like a comment of labelmap.txt"
     return None
-
-
-def writable(text: str) -> bool:
-    """Whether XML can hold a text."""
-    return _XML.fullmatch(text) is not None
 
 
 # --- names of files ---------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labelkit.findings import Location
 from labelkit.formats._inspect import box_at, by_image
+from labelkit.formats._xml import Element, line_of, shared_tree
 from labelkit.formats.voc.annotation import children
-from labelkit.formats.voc.element import Element, line_of, shared_tree
 from labelkit.formats.voc.layout import id_of
 from labelkit.model import Record
 

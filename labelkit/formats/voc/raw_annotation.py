@@ -11,10 +11,10 @@ from typing import Any
 
 from labelkit.errors import RecordError
 from labelkit.findings import Location
+from labelkit.formats._corners import Base
 from labelkit.formats._raw import Kind, RawDocument, Told
+from labelkit.formats._xml import Element, line_of
 from labelkit.formats.voc.annotation import SaidObject, children, read_object, side
-from labelkit.formats.voc.corners import Base
-from labelkit.formats.voc.element import Element, line_of
 from labelkit.formats.voc.flaws import SIDES, Flaw, flaws_of
 
 _NUMBER = re.compile(r"object\[([0-9]+)\]")

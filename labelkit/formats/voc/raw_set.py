@@ -11,9 +11,9 @@ from labelkit.findings import Location
 from labelkit.formats import _files
 from labelkit.formats._inspect import placed
 from labelkit.formats._raw import Told
+from labelkit.formats._xml import Element, line_of, parse
 from labelkit.formats.voc.annotation import children, corner_texts, float_of
 from labelkit.formats.voc.corners import CORNERS
-from labelkit.formats.voc.element import Element, line_of, parse
 from labelkit.formats.voc.layout import inside_folder
 from labelkit.formats.voc.raw_maps import class_map
 from labelkit.formats.voc.read import VocReader

@@ -10,8 +10,8 @@ from typing import Annotated, Any, Literal
 from labelkit.errors import FormatError, RecordError
 from labelkit.findings import Finding, Location
 from labelkit.formats import Part, _files
+from labelkit.formats._xml import XmlError, shared_tree
 from labelkit.formats.voc.annotation import Said, SaidObject, read_annotation
-from labelkit.formats.voc.element import XmlError, shared_tree
 from labelkit.formats.voc.facts import Facts, survey_of
 from labelkit.formats.voc.images import ImageFolders
 from labelkit.formats.voc.layout import (

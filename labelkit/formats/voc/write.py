@@ -10,8 +10,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from labelkit.errors import DestinationError
+from labelkit.formats._corners import Base
 from labelkit.formats.voc.annotate import annotation_bytes
-from labelkit.formats.voc.corners import Base, reads_as_zero
+from labelkit.formats.voc.corners import reads_as_zero
 from labelkit.formats.voc.fit import has_xml
 from labelkit.formats.voc.layout import (
     ANNOTATIONS,

@@ -11,6 +11,8 @@ from functools import lru_cache
 from xml.parsers.expat import ExpatError, ParserCreate
 
 _UNDEFINED_ENTITY = 11  # expat's XML_ERROR_UNDEFINED_ENTITY
+# What XML 1.0 can hold at all (its production Char).
+_XML = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]*")
 _START_TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 Edit = tuple[int, int, bytes]
 
@@ -18,10 +20,11 @@ Edit = tuple[int, int, bytes]
 class Element:
     """An element; text is that of its leaves only. start, close: the offsets of its two tags."""
 
-    __slots__ = ("children", "close", "start", "tag", "text")
+    __slots__ = ("attributes", "children", "close", "start", "tag", "text")
 
-    def __init__(self, tag: str, start: int) -> None:
+    def __init__(self, tag: str, attributes: dict[str, str], start: int) -> None:
         self.tag = tag
+        self.attributes = attributes
         self.start = start
         self.close = start
         self.text = ""
@@ -66,11 +69,11 @@ def parse(data: bytes) -> Element:
         raise XmlError(f"not UTF-8 at byte {error.start}", "STR111", error.start, line) from None
     parser = ParserCreate("utf-8")
     parser.buffer_text = True
-    top = Element("", 0)
+    top = Element("", {}, 0)
     stack = [top]
 
     def opened(tag: str, attributes: dict[str, str]) -> None:
-        element = Element(tag, parser.CurrentByteIndex)
+        element = Element(tag, attributes, parser.CurrentByteIndex)
         stack[-1].children.append(element)
         stack.append(element)
 
@@ -192,3 +195,14 @@ def leaf(tag: str, text: str) -> str:
 def escaped(text: str) -> str:
     """A text between tags. A carriage return is escaped, for a parser would make it a line feed."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+
+
+def quoted(text: str) -> str:
+    """A text as the value of an attribute, with its quotes. A parser would make spaces of line breaks."""
+    text = escaped(text).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#9;")
+    return f'"{text}"'
+
+
+def writable(text: str) -> bool:
+    """Whether XML can hold a text."""
+    return _XML.fullmatch(text) is not None
