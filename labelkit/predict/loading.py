@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,26 +68,36 @@ def choose(
         item = find_weights(name, weights)
         file = fetched(item)
         names = class_names(item.meta["categories"])
-        transforms = _transforms(item, preset)
+        transforms = _transforms(item.transforms, preset)
         return Choice(task, name, options or {}, item.name, file, sha256(file), names, transforms, item)
     assert weights is not None
     if classes is None:
         raise UsageError(f"--weights {weights}", "a checkpoint does not name its classes", "--classes FILE")
     file = Path(weights)
     names = class_names(_with_background(read_classes(classes), task))
-    pretrained = usable_weights(name)
-    if not pretrained:
-        raise ModelError(f"model {name}", "says no transforms", "a model with pretrained weights")
-    transforms = _transforms(find_weights(name, None), preset)
+    transforms = _transforms(_preset_of(name, task), preset)
     return Choice(task, name, options or {}, file.name, file, sha256(file), names, transforms)
 
 
-def _transforms(item: Any, preset: Mapping[str, Any] | None) -> Any:
+def _preset_of(name: str, task: str) -> Callable[..., Any]:
+    """The transforms of a model's own weights; detectors without any bring their own along."""
+    from torchvision.transforms._presets import ObjectDetection
+
+    if usable_weights(name):
+        preset: Callable[..., Any] = find_weights(name, None).transforms
+        return preset
+    if task in ("classification", "semantic"):
+        raise ModelError(f"model {name}", "says no transforms", "a model with pretrained weights")
+    own: Callable[..., Any] = ObjectDetection
+    return own
+
+
+def _transforms(made: Callable[..., Any], preset: Mapping[str, Any] | None) -> Any:
     try:
-        return item.transforms(**(preset or {}))
+        return made(**(preset or {}))
     except (TypeError, ValueError) as error:
         said = ", ".join(f"{key}={value!r}" for key, value in (preset or {}).items())
-        raise UsageError(f"--transform {said}", str(error), f"options of {item.transforms()!r}") from None
+        raise UsageError(f"--transform {said}", str(error), f"options of {made()!r}") from None
 
 
 def _is_file(weights: str) -> bool:
