@@ -101,7 +101,7 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
             raw = _own(raw, format)
         objects.append(item.model_copy(update={**update, "raw": raw}))
     labels = tuple(_fit_labels(fitted.labels, format, place, tell))
-    maps = _fit_maps(fitted.maps, format, place, tell)
+    maps = _fit_maps(fitted, source, format, tell)
     update = {"objects": tuple(objects), "labels": labels, "maps": maps}
     if not keep_raw:
         for said in (fitted, *fitted.maps.values(), *labels):
@@ -147,18 +147,28 @@ def _fit_labels(labels: Iterable[ImageLabel], format: Format, place: str, tell: 
             yield label.model_copy(update=dict.fromkeys(lost)) if lost else label
 
 
-def _fit_maps(maps: Mapping[str, PixelMap], format: Format, place: str, tell: Tell) -> dict[str, PixelMap]:
-    """The maps without what has no place: who made them, and what other formats said of them."""
-    fitted: dict[str, PixelMap] = {}
-    for name, item in maps.items():
+def _fit_maps(fitted: Record, source: Record, format: Format, tell: Tell) -> dict[str, PixelMap]:
+    """The maps without what has no place: who made them, and what other formats said of them.
+
+    Formats make new maps of those they are given; who made one is looked up in the source.
+    """
+    makers = {
+        name: item.provenance
+        for name, item in source.maps.items()
+        if isinstance(item, SemanticMap) and item.provenance
+    }
+    is_kept = "semantic.provenance" in format.carries
+    for name in makers if not is_kept else ():
+        tell("LOS105", f"{source.image.path}:map {name}", f"provenance has no place in {format.name}")
+    maps: dict[str, PixelMap] = {}
+    for name, item in fitted.maps.items():
         update: dict[str, Any] = {}
-        if isinstance(item, SemanticMap) and item.provenance and "semantic.provenance" not in format.carries:
-            tell("LOS105", f"{place}:map {name}", f"provenance has no place in {format.name}")
-            update["provenance"] = None
+        if isinstance(item, SemanticMap):
+            update["provenance"] = makers.get(name) if is_kept else None
         if item.raw and "raw" not in format.carries:
             update["raw"] = _own(item.raw, format)
-        fitted[name] = item.model_copy(update=update) if update else item
-    return fitted
+        maps[name] = item.model_copy(update=update) if update else item
+    return maps
 
 
 def _fit_category(category: Category, format: Format, tell: Tell) -> Category:

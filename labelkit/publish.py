@@ -6,6 +6,7 @@ one in, the old one deleted; a swap that was interrupted is repaired by the next
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -25,8 +26,11 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
     """An empty folder beside the destination; published when the block ends well, removed when it does not.
 
     Files and folders that the block leaves at ``stage / destination.name`` and beside it (a carrier of a
-    single file) appear beside each other at the destination, the destination itself last.
-    Raises DestinationError where the destination exists (an empty folder does not count) or is unwritable.
+    single file, its images) appear beside each other at the destination, the destination itself last. Beside
+    it others may have files: nothing of theirs is deleted, and another file than the new one is replaced only
+    with ``overwrite``.
+    Raises DestinationError where the destination exists (an empty folder does not count), where a file beside
+    it is in the way, or where it is unwritable.
     """
     destination = Path(os.path.abspath(destination))  # noqa: PTH100 (resolve would follow links)
     parent = destination.parent
@@ -40,8 +44,9 @@ def staged(destination: Path, *, overwrite: bool) -> Iterator[Path]:
         yield stage
         if not overwrite:
             refuse_existing(destination, when="now, made by someone else meanwhile")
-        for item in sorted(stage.iterdir(), key=lambda path: path.name == destination.name):
-            _swap_in(item, parent / item.name)
+        _put_beside(stage, destination, overwrite=overwrite)
+        if os.path.lexists(stage / destination.name):
+            _swap_in(stage / destination.name, destination)
     except OSError as error:
         raise DestinationError(
             str(destination), f"writing failed ({error.strerror or error})", "", "nothing was published"
@@ -169,6 +174,31 @@ def refuse_overlap(source: Path, destination: Path) -> None:
         raise DestinationError(str(destination), "lies inside the source", "a place outside it")
     if here.is_relative_to(there):
         raise DestinationError(str(destination), "contains the source", "a place outside it")
+
+
+def _put_beside(stage: Path, destination: Path, *, overwrite: bool) -> None:
+    """Put all that belongs beside the destination there, file by file; nothing where one is in the way."""
+    own = stage / destination.name
+    new = [path for path in sorted(stage.rglob("*")) if path.is_symlink() or not path.is_dir()]
+    moves = {
+        path: destination.parent / path.relative_to(stage)
+        for path in new
+        if path != own and own not in path.parents
+    }
+    wanted = {path: place for path, place in moves.items() if not _is_there(path, place)}
+    for place in wanted.values():
+        if os.path.lexists(place) and not (overwrite and place.is_file()):
+            raise DestinationError(
+                str(place), "is another file, and in the way", "", "choose a new folder, or say --overwrite"
+            )
+    for path, place in wanted.items():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        path.replace(place)
+
+
+def _is_there(new: Path, place: Path) -> bool:
+    """Whether a file is there already, byte for byte; also where the new one is a link to it."""
+    return place.is_file() and new.is_file() and filecmp.cmp(new, place, shallow=False)
 
 
 def _swap_in(new: Path, place: Path) -> None:

@@ -23,7 +23,7 @@ from labelkit.carrier import carrier_path
 from labelkit.formats import FEATURES, formats
 from labelkit.formats.jsonl import JsonlWriter
 from labelkit.loss import Fitted, fit, fit_header
-from labelkit.model import Box, Header, Record
+from labelkit.model import Box, Header, Record, SemanticMap
 from labelkit.pipeline import convert, open_dataset
 from labelkit.visible import visible, visible_header
 
@@ -106,6 +106,20 @@ def test_fitting_a_fitted_record_changes_nothing_and_tells_nothing(name: str, re
     assert twice.findings == []
     assert twice.record == once.record
     assert twice.origins == tuple(range(len(once.record.objects)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@EXAMPLES
+@given(record=records())
+def test_who_made_a_map_is_kept_or_told(name: str, record: Record) -> None:
+    target, _ = fit_header(HEADER, formats()[name])
+    fitted = fit(record, target)
+    for key, item in record.maps.items():
+        if isinstance(item, SemanticMap) and item.provenance and key in fitted.record.maps:
+            now = fitted.record.maps[key]
+            assert isinstance(now, SemanticMap)
+            told = [each.place for each in fitted.findings if "provenance" in each.message]
+            assert now.provenance == item.provenance or f"{record.image.path}:map {key}" in told
 
 
 @pytest.mark.parametrize("name", NAMES)
