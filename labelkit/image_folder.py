@@ -40,7 +40,10 @@ class ImageReader:
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         for path in self.paths[part.start : part.start + part.count]:
             try:
+                path.encode()  # names of files are bytes, which need not be text
                 yield Record(image=Image(path=safe_path(path)))
+            except UnicodeEncodeError:
+                yield RecordError(str(self.root / path), "the file name is not UTF-8", "", "rename it")
             except ValueError as error:
                 yield RecordError(str(self.root / path), str(error))
 
@@ -48,11 +51,12 @@ class ImageReader:
         return image_inside(self.root, record.image.path, self.root)
 
 
-def open_images(source: str | Path) -> Dataset:
+def open_images(source: str | Path, *, without: Sequence[Path] = ()) -> Dataset:
     """The images of a folder and those below it, of a glob, or one image; in the order of their paths.
 
     Paths are relative to the folder, or to the last folder of a glob that has no star in it. Hidden files and
-    folders are left out, as a glob leaves them out. Raises UsageError where there is none.
+    folders are left out, as a glob leaves them out. without: folders whose images are not meant (the output's
+    own). Raises UsageError where there is none.
     """
     text = str(source)
     path = Path(source)
@@ -64,7 +68,8 @@ def open_images(source: str | Path) -> Dataset:
         root = _fixed(text)
         found = glob.iglob(text, recursive=True)  # noqa: PTH207 (Path has none that takes "../*" whole)
         names = (str(PurePath(name).relative_to(root)) for name in found if os.path.isfile(name))  # noqa: PTH113
-    paths = sorted(PurePath(name).as_posix() for name in names if _is_image(name))
+    found_names = {PurePath(name).as_posix() for name in names if _is_image(name)}
+    paths = sorted(name for name in found_names if not _is_below(root / name, without))
     if not paths:
         kinds = ", ".join(sorted(IMAGE_SUFFIXES))
         raise UsageError(text, "has no images" if path.exists() else "matches no images", kinds)
@@ -87,6 +92,11 @@ def _below(root: Path) -> Iterator[str]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         inside = Path(folder).relative_to(root)
         yield from (str(inside / name) for name in files if not name.startswith("."))
+
+
+def _is_below(path: Path, folders: Sequence[Path]) -> bool:
+    place = Path(os.path.abspath(path))  # noqa: PTH100 (links stay)
+    return any(place.is_relative_to(folder) for folder in folders)
 
 
 def _is_image(name: str) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,26 @@ from typing import Any
 import msgspec
 
 from labelkit.errors import DestinationError, FormatError, UsageError
-from labelkit.publish import refuse_existing
+from labelkit.publish import refuse_existing, refuse_irregular
 
 VERSION = 1
 FILE = "journal.jsonl"
 LOG = "run.log.jsonl"
+_LONGEST = 60  # characters of a value in a message
 
 
 class Entry(msgspec.Struct, omit_defaults=True):
     """What became of an image.
 
-    path: of the image in its data set. sha256: of its file's bytes. record: the canonical JSON of what was
+    path: of the image in its data set. sha256: of its file's bytes. seen: width, height and EXIF orientation
+    of what the model saw. record: the canonical JSON of what was
     said of it. confidence: a PNG in base64, of a semantic map's pixels in 256 steps. unknown: guesses of no
     class or without a pixel. fault: why it was not labelled. notes: what is to be told.
     """
 
     path: str
     sha256: str = ""
+    seen: tuple[int, int, int] = (0, 0, 1)
     record: msgspec.Raw = msgspec.Raw(b"")
     confidence: str = ""
     unknown: int = 0
@@ -65,9 +69,10 @@ class Journal:
         self.file = folder / FILE
         self.facts = facts
         if not (resume or overwrite):
-            _refuse_old_run(folder)
+            refuse_old_run(folder)
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            refuse_irregular(self.file)
             self._file = os.open(self.file, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise DestinationError(str(self.file), f"cannot be written ({error.strerror})") from None
@@ -109,8 +114,13 @@ class Journal:
             yield {entry.path: entry for line in group for entry in line.images}
 
     def close(self) -> None:
-        """Let others open it."""
+        """Let others open it. A run that has said nothing leaves nothing."""
         os.close(self._file)
+        if not self._offsets:
+            for name in (FILE, LOG):
+                (self.folder / name).unlink(missing_ok=True)
+            with suppress(OSError):  # there is something of somebody else's in it
+                self.folder.rmdir()
 
     def _begin(self) -> None:
         os.ftruncate(self._file, 0)
@@ -161,7 +171,7 @@ class Journal:
         now = msgspec.to_builtins(self.facts)
         for name in {**facts, **now}:
             if facts.get(name) != now.get(name):
-                before, after = _brief(facts.get(name)), _brief(now.get(name))
+                before, after = _difference(facts.get(name), now.get(name))
                 raise UsageError(
                     "--resume",
                     f"the run in {self.folder} has {name} {before}, this one {after}",
@@ -170,7 +180,8 @@ class Journal:
                 )
 
 
-def _refuse_old_run(folder: Path) -> None:
+def refuse_old_run(folder: Path) -> None:
+    """Raise DestinationError where a run was left."""
     try:
         refuse_existing(folder)
     except DestinationError:
@@ -188,9 +199,16 @@ def _is_whole(text: bytes, number: int) -> bool:
         return False
 
 
-def _brief(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
+def _difference(before: object, after: object) -> tuple[str, str]:
+    """Two values as far as they differ: of tables the first entry that does, of long texts from there on."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        key = next(key for key in {**before, **after} if before.get(key) != after.get(key))
+        return f"{key} {before.get(key)}", f"{key} {after.get(key)}"
+    texts = repr(before), repr(after)
+    same = next((k for k, (a, b) in enumerate(zip(*texts, strict=False)) if a != b), 0)
+    start = max(same - 10, 0) if max(map(len, texts)) > _LONGEST else 0
+    first, second = (f"{'…' if start else ''}{text[start : start + _LONGEST]}" for text in texts)
+    return first, second
 
 
 def _lock(descriptor: int, file: Path) -> None:

@@ -20,11 +20,11 @@ import labelkit
 from labelkit.canonical import encode_record
 from labelkit.dataset import Dataset
 from labelkit.engine import available
+from labelkit.errors import UsageError
 from labelkit.journal import LOG, Entry, Journal, Line
 from labelkit.model import Image, Record
 from labelkit.predict.adapters import Guess, Settings
-from labelkit.predict.checkpoints import sha256
-from labelkit.predict.inputs import Loaded, Loader, loaded
+from labelkit.predict.inputs import NO_ROOM, Loaded, Loader, digest_of, loaded
 from labelkit.predict.loading import Choice, choose
 from labelkit.predict.plan import Batch, Shot, batches, take
 from labelkit.predict.registry import Classes
@@ -76,6 +76,7 @@ class Labelling:
             asked.transform_options,
         )
         self.batch_size = asked.batch_size or batch_size(asked.task, self.device)
+        self.told: list[str] = []
 
     @property
     def classes(self) -> Classes:
@@ -121,7 +122,7 @@ class Labelling:
     def fill(self, journal: Journal, dataset: Dataset, progress: Progress | None) -> int:
         """Write into the journal what the model says of the images that are not in it yet.
 
-        Returns how many images that were.
+        Returns how many images that were. Raises UsageError where the journal is of other images.
         """
         log = Log(journal.folder)
         parts = dataset.reader.parts()
@@ -136,7 +137,7 @@ class Labelling:
         if first is None:
             return 0
         log.write("resumed" if journal.count else "started", run=self.run, batches=journal.count)
-        runner = self._runner(log)
+        runner = self.runner
         began, images = time.monotonic(), 0
         workers = self._workers()
         for each in loaded(chain([first], ahead), loader, workers, pinned=self.device.type == "cuda"):
@@ -145,10 +146,14 @@ class Labelling:
             images += len(said)
             passed.add(len(said))
             log.write("batch", number=each.batch.number, images=len(said))
+        for text in self.told:
+            log.write("memory", text=text)
         log.write("predicted", images=images, seconds=round(time.monotonic() - began, 3))
         return images
 
-    def _runner(self, log: Log) -> Runner:
+    @cached_property
+    def runner(self) -> Runner:
+        """The model, built when someone asks for it. Raises ModelError."""
         asked, choice = self.asked, self.choice
         settings = Settings(asked.task, choice.classes, asked.keep_threshold, asked.top_k, asked.multi_label)
         return Runner(
@@ -158,7 +163,7 @@ class Labelling:
             nms_iou=asked.nms_iou,
             max_per_image=asked.max_per_image,
             amp=asked.amp,
-            tell=lambda text: log.write("memory", text=text),
+            tell=self.told.append,
         )
 
     def _workers(self) -> int:
@@ -230,28 +235,50 @@ def _missing(plan: Iterable[Batch], journal: Journal, passed: _Passed) -> Iterat
     number = -1
     for number, batch in enumerate(plan):
         if number < journal.count:
-            if _is_said(batch, journal.line(number)):
+            line = journal.line(number)
+            if _is_said(batch, line):
                 passed.add(len(batch.shots))
                 continue
+            _refuse_others(batch, line, journal)
             journal.forget(number)
         yield batch
     if number + 1 < journal.count:  # the data set has become smaller
         journal.forget(number + 1)
 
 
+def _refuse_others(batch: Batch, line: Line, journal: Journal) -> None:
+    """Raise UsageError where a run is of other images, so that going on would throw away what it says.
+
+    Images that were added or removed in the last window of the run cost that window at most.
+    """
+    now, then = [shot.image.path for shot in batch.shots], [entry.path for entry in line.images]
+    if now != then and (line.window < journal.line(journal.count - 1).window or not set(now) & set(then)):
+        raise UsageError(
+            "--resume",
+            f"the run in {journal.folder} is of other images: {then[0]!r} is where {now[0]!r} is now",
+            "the same images, but for new ones behind the last",
+            "--overwrite without --resume begins a new run",
+        )
+
+
 def _is_said(batch: Batch, line: Line) -> bool:
-    """Whether a batch of the journal is of these images, byte for byte."""
+    """Whether a batch of the journal is of these images, byte for byte and turned as they are now.
+
+    Where memory was short it is not: there may be more of it now.
+    """
     paths = [entry.path for entry in line.images]
     if line.window != batch.window or paths != [shot.image.path for shot in batch.shots]:
         return False
     return all(
-        entry.sha256 == _digest(shot) and shot.fault in ("", entry.fault)
+        entry.seen == _seen(shot)
+        and (entry.fault == shot.fault if shot.fault else NO_ROOM not in entry.fault)
+        and entry.sha256 == (digest_of(shot.file) if shot.file else "")
         for entry, shot in zip(line.images, batch.shots, strict=True)
     )
 
 
-def _digest(shot: Shot) -> str:
-    return sha256(shot.file) if shot.file is not None and shot.file.is_file() else ""
+def _seen(shot: Shot) -> tuple[int, int, int]:
+    return (*shot.size, shot.orientation)
 
 
 def _line(each: Loaded, said: list[Guess | str]) -> Line:
@@ -264,7 +291,7 @@ def _line(each: Loaded, said: list[Guess | str]) -> Line:
 
 def _entry(shot: Shot, digest: str, said: Guess | str) -> Entry:
     if isinstance(said, str):
-        return Entry(shot.image.path, digest, fault=said, notes=shot.notes)
+        return Entry(shot.image.path, digest, _seen(shot), fault=said, notes=shot.notes)
     width, height = shot.size
     record = Record(
         image=Image(path=shot.image.path, width=width, height=height),
@@ -274,5 +301,11 @@ def _entry(shot: Shot, digest: str, said: Guess | str) -> Entry:
     )
     text = confidence_text(said.confidence) if said.confidence is not None else ""
     return Entry(
-        shot.image.path, digest, msgspec.Raw(encode_record(record)), text, said.unknown, notes=shot.notes
+        path=shot.image.path,
+        sha256=digest,
+        seen=_seen(shot),
+        record=msgspec.Raw(encode_record(record)),
+        confidence=text,
+        unknown=said.unknown,
+        notes=shot.notes,
     )

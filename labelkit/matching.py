@@ -20,7 +20,7 @@ from labelkit.model import Box, ImageLabel, Object, Record, SemanticMap
 from labelkit.pixels import Counts, cell_runs, map_pixels, mask_runs
 
 AGREE, NEW, OTHER, CLASH, LOW = "agree", "model only", "human only", "class clash", "low overlap"
-VERDICTS = (AGREE, NEW, OTHER, CLASH, LOW)
+WAITING = "waiting for review"  # of an earlier run, and the model does not say it now
 SAME = 0.5  # IoU, as PASCAL VOC and COCO's AP50 have it
 NEAR = 0.1  # IoU of a thing that both have seen and draw differently
 _Matrix = NDArray[np.float64]
@@ -61,8 +61,15 @@ def match_objects(there: Record, guessed: Record) -> Triage:
                 taken.add(column)
         verdicts |= dict.fromkeys(_in_crowds(guessed, there, same & crowd, verdicts), AGREE)
     new = tuple(row for row in range(rows) if row not in verdicts)
-    lonely = sum(column not in taken and not item.crowd for column, item in enumerate(there.objects))
-    return Triage(Counter(verdicts.values()) + Counter({NEW: len(new), OTHER: lonely}), new)
+    lonely = [item for column, item in enumerate(there.objects) if column not in taken and not item.crowd]
+    waiting = sum(is_pending(item) for item in lonely)
+    apart = Counter({NEW: len(new), OTHER: len(lonely) - waiting, WAITING: waiting})
+    return Triage(Counter(verdicts.values()) + apart, new)
+
+
+def is_pending(item: Object | ImageLabel | SemanticMap) -> bool:
+    """Whether a model has said it, and nobody has looked at it."""
+    return item.provenance is not None and item.provenance.status == "pending"
 
 
 def _pairs(
@@ -132,12 +139,13 @@ def _in_crowds(
 def match_labels(there: Sequence[ImageLabel], guessed: Sequence[ImageLabel], *, multi_label: bool) -> Triage:
     """The labels of one image. Where an image has one class, another guess is a clash, not a discovery."""
     states = {label.category: label.state for label in there}
+    is_decided = not multi_label and "present" in states.values()
     counts: Counter[str] = Counter()
     new = []
     for k, label in enumerate(guessed):
         if label.category in states:
             counts[AGREE if states[label.category] == "present" else CLASH] += 1
-        elif states and not multi_label:
+        elif is_decided:
             counts[CLASH] += 1
         else:
             counts[NEW] += 1

@@ -465,6 +465,11 @@ class _Images:
             except ValueError as error:
                 where = f"{self.plan.dataset.path}:{path}"
                 raise RecordError(where, str(error), "", "--images copy keeps it as it is") from None
+            except PermissionError as error:
+                if os.access(file, os.R_OK):
+                    raise
+                where = f"{self.plan.dataset.path}:{path}"
+                raise RecordError(where, f"the image cannot be read ({error.strerror})") from None
             self.report.images += 1
         self.taken[place] = path
         return findings

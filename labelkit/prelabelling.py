@@ -7,7 +7,7 @@ on where it was, and thresholds can be changed without running a model again.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,12 +18,12 @@ from labelkit.dataset import Dataset, open_dataset, own_options
 from labelkit.errors import FormatError, UsageError
 from labelkit.formats import get_format
 from labelkit.image_folder import NAME, is_images, open_images
-from labelkit.journal import Journal
+from labelkit.journal import FILE, Journal, refuse_old_run
 from labelkit.labelling import Asked, Labelling
 from labelkit.model import Header
 from labelkit.pipeline import Progress, Report, check_destination, write_dataset
 from labelkit.predict import TASKS
-from labelkit.prelabels import EXISTING, Making, with_classes
+from labelkit.prelabels import EXISTING, OBJECT_TASKS, Making, with_classes
 from labelkit.run_record import ORDERS, Recorder, Tally
 from labelkit.select import load_class_map
 from labelkit.thresholds import Thresholds, read_thresholds
@@ -37,7 +37,8 @@ class Run:
     """What a run did.
 
     folder: where its journal and its record lie. predicted: images that went through the model now; the rest
-    were in the journal. tally: what became of them. report: how the labels were written.
+    were in the journal. tally: what became of them. report: how the labels were written. told: what happened
+    on the way (memory that ran out).
     """
 
     id: str
@@ -47,6 +48,7 @@ class Run:
     predicted: int
     tally: Tally
     report: Report
+    told: Sequence[str] = ()
 
     def as_json(self) -> dict[str, Any]:
         """The run as JSON values."""
@@ -58,6 +60,7 @@ class Run:
             "predicted_now": self.predicted,
             "counts": dict(sorted(self.tally.counts.items())),
             "triage": dict(sorted((+self.tally.triage).items())),
+            "told": list(self.told),
             "not_labelled": [{"image": path, "why": why} for path, why in self.tally.faults],
             "notes": [{"image": path, "note": note} for path, note in self.tally.notes],
             "written": self.report.as_json(),
@@ -110,14 +113,24 @@ def prelabel(
     or a JSON file of numbers by class: what becomes a label; all from keep_threshold on stays in the journal.
     model_options, transform_options: of the model's builder, and of what is done to an image before.
     nms_iou, max_per_image: of detectors. top_k, multi_label: of classifiers. class_map: names of the set for
-    names of the model. existing: ``keep`` labels that are there, ``replace`` those of the task, or label
-    ``only-unlabelled`` images. resume: go on with what a run left, finished or not. order: of the review
-    queue, ``name`` or ``uncertainty``. options: of the formats, as ``convert`` has them.
+    names of the model. existing: ``keep`` labels that are there, ``replace-pending`` or ``replace`` those of
+    the task, or label ``only-unlabelled`` images. resume: go on with what a run left, finished or not. order:
+    of the review queue, ``name`` or ``uncertainty``. options: of the formats, as ``convert`` has them.
 
     Raises UsageError, FormatError, DestinationError, ModelError; a failure keeps the batches that are done.
     """
-    _check(task, existing, order, keep_threshold)
-    dataset = _opened(Path(source), str(source), from_, images_dir, options or {})
+    _check(task, existing, order)
+    _check_numbers(task, keep_threshold, nms_iou, max_per_image, top_k, batch_size, multi_label=multi_label)
+    folder = run_folder(destination)
+    place = Path(os.path.abspath(destination))  # noqa: PTH100 (links stay)
+    if from_ == NAME or (from_ is None and is_images(source)):
+        if images_dir:
+            raise UsageError(
+                "--images-dir", "together with images", "a data set of which they are the images"
+            )
+        dataset = open_images(source, without=(place, folder))
+    else:
+        dataset = _opened(Path(source), from_, images_dir, options or {})
     writing = _writing(dataset, to, options or {})
     check_destination(dataset.path, destination, overwrite=overwrite)
     asked = Asked(
@@ -139,14 +152,19 @@ def prelabel(
         unlabelled_only=existing == "only-unlabelled",
     )
     labelling = Labelling(asked)
-    names = load_class_map(class_map) if isinstance(class_map, str) else class_map or {}
+    names = _names(class_map, labelling)
     header = with_classes(dataset.header, labelling.classes, names, task)
     limits = _thresholds(threshold, task, header, keep_threshold, multi_label=multi_label)
-    making = Making(labelling.run, labelling.model_name, task, limits, names, existing, multi_label)
-    folder = run_folder(destination)
+    apart = "instances.overlap" not in get_format(to).carries
+    making = Making(labelling.run, labelling.model_name, task, limits, names, existing, multi_label, apart)
+    if not (resume or overwrite):
+        refuse_old_run(folder)
+    if not (resume and (folder / FILE).exists()):
+        _ = labelling.runner  # a model that cannot be built takes no earlier run away
     with closing(Journal(folder, labelling.facts, resume=resume, overwrite=overwrite)) as journal:
         predicted = labelling.fill(journal, dataset, progress)
-        _refuse_unread(journal, dataset)
+        if existing != "only-unlabelled":
+            _refuse_unread(journal, dataset)
         with Recorder(journal, making, forgets_unread=dataset.format.name == NAME) as recorder:
             report = write_dataset(
                 replace(dataset, header=header),
@@ -160,11 +178,13 @@ def prelabel(
                 options=writing,
                 progress=progress,
             )
-            recorder.publish(order)
-    return Run(making.run, task, making.model, folder, predicted, recorder.tally, report)
+            recorder.publish(order, [str(error) for error in report.errors])
+    return Run(
+        making.run, task, making.model, folder, predicted, recorder.tally, report, tuple(labelling.told)
+    )
 
 
-def _check(task: str, existing: str, order: str, keep: float) -> None:
+def _check(task: str, existing: str, order: str) -> None:
     for name, value, known in (
         ("--task", task, TASKS),
         ("--existing", existing, EXISTING),
@@ -172,15 +192,37 @@ def _check(task: str, existing: str, order: str, keep: float) -> None:
     ):
         if value not in known:
             raise UsageError(name, repr(value), f"one of {', '.join(known)}")
-    if not 0 <= keep <= 1:
-        raise UsageError("--keep-threshold", str(keep), "a number from 0 to 1")
+
+
+def _check_numbers(
+    task: str,
+    keep: float,
+    nms_iou: float | None,
+    max_per_image: int | None,
+    top_k: int,
+    batch_size: int | None,
+    *,
+    multi_label: bool,
+) -> None:
+    """Raise UsageError for a number that is none of its kind, and for one that does nothing."""
+    for name, value in (("--keep-threshold", keep), ("--nms-iou", nms_iou)):
+        if value is not None and not 0 <= value <= 1:
+            raise UsageError(name, str(value), "a number from 0 to 1")
+    for name, count in (("--max-per-image", max_per_image), ("--top-k", top_k), ("--batch-size", batch_size)):
+        if count is not None and count < 1:
+            raise UsageError(name, str(count), "a number from 1 on")
+    of_detectors = {"--nms-iou": nms_iou is not None, "--max-per-image": max_per_image is not None}
+    of_classifiers = {"--top-k": top_k != 1, "--multi-label": multi_label}
+    idle = {} if task == "classification" else of_classifiers
+    idle |= {} if task in OBJECT_TASKS else of_detectors
+    for name, is_said in idle.items():
+        if is_said:
+            raise UsageError(name, f"does nothing for {task}", "an option of this task")
 
 
 def _opened(
-    path: Path, text: str, from_: str | None, images_dir: str | Path | None, options: Mapping[str, Any]
+    path: Path, from_: str | None, images_dir: str | Path | None, options: Mapping[str, Any]
 ) -> Dataset:
-    if from_ == NAME or (from_ is None and is_images(text)):
-        return open_images(text)
     dataset = partial(open_dataset, path, format=from_, images_dir=images_dir)
     if not options:
         return dataset()
@@ -197,6 +239,17 @@ def _refuse_unread(journal: Journal, dataset: Dataset) -> None:
     if first is not None and first.fault and all(entry.fault for entry in entries):
         text = f"no image could be labelled (first {first.path}: {first.fault})"
         raise FormatError(str(dataset.path), text, "", "--images-dir says where the images are")
+
+
+def _names(class_map: str | Mapping[str, str] | None, labelling: Labelling) -> Mapping[str, str]:
+    """The set's names of the model's classes. Raises UsageError for a map that renames none of them."""
+    names = load_class_map(class_map) if isinstance(class_map, str) else class_map or {}
+    if names and not names.keys() & set(labelling.classes):
+        known = ", ".join(name for name in labelling.classes if name)
+        raise UsageError("--map", "renames no class of the model", f"some of {known[:200]}")
+    if not all(names.values()):
+        raise UsageError("--map", "an empty name", "names")
+    return names
 
 
 def _writing(dataset: Dataset, to: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -8,23 +8,35 @@ from __future__ import annotations
 
 import base64
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from io import BytesIO
-from typing import Any, NamedTuple
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.geometry import rle
-from labelkit.matching import NEW, Triage, match_labels, match_maps, match_objects
-from labelkit.model import Category, Header, Image, Layer, Layers, Object, Provenance, Record, SemanticMap
-from labelkit.pixels import decoding, map_pixels, rle_mask
+from labelkit.matching import NEW, Triage, is_pending, match_labels, match_maps, match_objects
+from labelkit.model import (
+    Category,
+    Header,
+    Image,
+    ImageLabel,
+    Layer,
+    Layers,
+    Object,
+    Provenance,
+    Record,
+    SemanticMap,
+)
+from labelkit.pixels import decoding, map_pixels, mask_runs, rle_mask
 from labelkit.predict.adapters import STEPS
 from labelkit.thresholds import Thresholds
 
-EXISTING = ("keep", "replace", "only-unlabelled")
+EXISTING = ("keep", "replace-pending", "replace", "only-unlabelled")
 OBJECT_TASKS = ("localization", "detection", "instance")
 _SEMANTIC = "semantic"
 _VOID = 255  # the value of pixels to be ignored, as in VOC, unless a class has it
@@ -34,7 +46,9 @@ _VOID = 255  # the value of pixels to be ignored, as in VOC, unless a class has 
 class Making:
     """What decides which labels are made of guesses.
 
-    names: a class of the set for a class of the model. thresholds: by the names of the set.
+    names: a class of the set for a class of the model. thresholds: by the names of the set. existing: what
+    becomes of labels that are there: ``replace-pending`` takes away what a model said and nobody looked at,
+    ``replace`` all of them. apart: whether a pixel of the target has one owner.
     """
 
     run: str
@@ -44,6 +58,7 @@ class Making:
     names: Mapping[str, str] = field(default_factory=dict)
     existing: str = "keep"
     multi_label: bool = False
+    apart: bool = False
 
 
 class Made(NamedTuple):
@@ -73,7 +88,7 @@ def with_classes(
 def is_labelled(record: Record, task: str) -> bool:
     """Whether a record has labels of the kind that a task makes."""
     if task == "classification":
-        return bool(record.labels)
+        return any(label.state == "present" for label in record.labels)
     return _there(record) is not None if task == "semantic" else bool(record.objects)
 
 
@@ -86,10 +101,11 @@ def _there(record: Record) -> SemanticMap | None:
     return None
 
 
-def make_labels(record: Record, guessed: Record, confidence: str, making: Making) -> Made:
+def make_labels(record: Record, guessed: Record, confidence: str, making: Making, sha256: str = "") -> Made:
     """A record with what a model said of its image at or above the thresholds.
 
     guessed: everything at or above the keep-threshold. confidence: of its semantic map, a PNG in base64.
+    sha256: of the image.
     """
     image = record.image
     if image.width is None or image.height is None:
@@ -100,7 +116,19 @@ def make_labels(record: Record, guessed: Record, confidence: str, making: Making
         return _with_map(sized, guessed, confidence, making, uncertainty)
     if making.task == "classification":
         return _with_labels(sized, guessed, making, uncertainty)
-    return _with_objects(sized, guessed, making, uncertainty)
+    return _with_objects(sized, guessed, making, uncertainty, sha256)
+
+
+_Said = TypeVar("_Said", Object, ImageLabel)
+
+
+def _kept(there: tuple[_Said, ...], making: Making) -> tuple[_Said, ...]:
+    """The labels that stay."""
+    if making.existing == "replace":
+        return ()
+    if making.existing == "replace-pending":
+        return tuple(item for item in there if not is_pending(item))
+    return there
 
 
 def _uncertainty(guessed: Record, confidence: str, making: Making) -> float:
@@ -117,30 +145,64 @@ def _uncertainty(guessed: Record, confidence: str, making: Making) -> float:
     return max((1 - abs(2 * score - 1) for score in scores), default=0.0)
 
 
-def _with_objects(record: Record, guessed: Record, making: Making, uncertainty: float) -> Made:
-    renamed = [
-        _signed(item, making, record.image.path, number) for number, item in enumerate(guessed.objects)
-    ]
+def _with_objects(record: Record, guessed: Record, making: Making, uncertainty: float, sha256: str) -> Made:
+    before = _kept(record.objects, making)
+    taken = {item.uid for item in before}
+    renamed = []
+    for number, item in enumerate(guessed.objects):
+        uid = _uid(making.run, record.image.path, sha256, number, taken)
+        taken.add(uid)
+        renamed.append(_signed(item, making, uid))
     sure = [item for item in renamed if (item.score or 0.0) >= making.thresholds.of(item.category)]
     if making.task == "localization":
         sure = sure[:1]  # they come by score
-    before: tuple[Object, ...] = () if making.existing == "replace" else record.objects
-    triage = match_objects(
-        record.model_copy(update={"objects": before}), record.model_copy(update={"objects": tuple(sure)})
-    )
-    new = tuple(sure[k] for k in triage.new)
+    there = record.model_copy(update={"objects": before})
+    triage = match_objects(there, record.model_copy(update={"objects": tuple(sure)}))
+    new = [sure[k] for k in triage.new]
     if making.task == "localization" and before:
-        new = ()  # there is a single object, and somebody has said which
-    made = record.model_copy(update={"objects": before + new})
+        new = []  # there is a single object, and somebody has said which
+    if making.apart and new:
+        new = _beside(there, new)
+    made = record.model_copy(update={"objects": (*before, *new)})
     return Made(made, len(new), len(record.objects) - len(before), triage.counts, uncertainty)
 
 
-def _signed(item: Object, making: Making, path: str, number: int) -> Object:
-    """A guess under the name of the set's class; its uid depends on the run, the image and its rank."""
-    key = f"{making.run}\0{path}\0{number}".encode("utf-8", "surrogatepass")
+def _beside(there: Record, new: list[Object]) -> list[Object]:
+    """New instances without the pixels that objects have which are there: those would lose them.
+
+    One that has none left is left out.
+    """
+    owned = [mask_runs(there, item.mask) for item in there.objects if item.kind == "instance"]
+    height, width = there.image.height, there.image.width
+    if not owned or height is None or width is None:
+        return new
+    theirs = rle.union(owned)
+    kept: list[Object] = []
+    for item in new:
+        if item.kind == "instance":
+            runs = rle.minus(mask_runs(there, item.mask), theirs)
+            if not rle.area(runs):
+                continue
+            item = item.model_copy(update={"mask": rle_mask(runs, height, width)})
+        kept.append(item)
+    return kept
+
+
+def _uid(run: str, path: str, sha256: str, number: int, taken: Collection[str | None]) -> str:
+    """12 hexadecimal digits that depend on the run, the image and the rank, and that no other object has."""
+    for attempt in count():
+        key = f"{run}\0{path}\0{sha256}\0{number}\0{attempt}".encode("utf-8", "surrogatepass")
+        uid = blake2b(key, digest_size=6).hexdigest()
+        if uid not in taken:
+            return uid
+    raise AssertionError("there is always a next number")
+
+
+def _signed(item: Object, making: Making, uid: str) -> Object:
+    """A guess under the name of the set's class, with who made it."""
     update: dict[str, Any] = {
         "category": making.names.get(item.category, item.category),
-        "uid": blake2b(key, digest_size=6).hexdigest(),
+        "uid": uid,
         "provenance": _provenance(making, item.score),
     }
     return item.model_copy(update=update)
@@ -157,7 +219,7 @@ def _with_labels(record: Record, guessed: Record, making: Making, uncertainty: f
         if (label.score or 0.0) >= making.thresholds.of(name) and name not in sure:
             update = {"category": name, "provenance": _provenance(making, label.score)}
             sure[name] = label.model_copy(update=update)
-    before = () if making.existing == "replace" else record.labels
+    before = _kept(record.labels, making)
     triage = match_labels(before, list(sure.values()), multi_label=making.multi_label)
     new = tuple(list(sure.values())[k] for k in triage.new)
     made = record.model_copy(update={"labels": before + new})
@@ -169,7 +231,10 @@ def _with_map(record: Record, guessed: Record, confidence: str, making: Making, 
     assert isinstance(item, SemanticMap)
     sure = _above(item, confidences(confidence), making)
     there = _there(record)
-    if there is not None and making.existing != "replace":
+    goes = making.existing == "replace" or (
+        making.existing == "replace-pending" and there and is_pending(there)
+    )
+    if there is not None and not goes:
         return Made(record, 0, 0, match_maps(there, sure).counts, uncertainty)
     said = map_pixels(sure)
     triage = Triage(Counter({NEW: int((said != sure.ignore).sum() - (said == 0).sum())}))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, Any
@@ -26,14 +26,15 @@ ORDERS = ("name", "uncertainty")
 RECORD = "run.json"
 QUEUE = "queue.jsonl"
 _SPOOL = "images.part"
+_TOLD = 100  # images by name: there may be millions
 
 
 @dataclass
 class Tally:
     """What became of images and labels.
 
-    counts: by what is counted. triage: by verdict (``matching``). faults: the images that were not labelled,
-    and why. notes: what else is to be told of an image.
+    counts: by what is counted. triage: by verdict (``matching``). faults: the first images that were not
+    labelled, and why; notes: the first of which something else is to be told. The record of the run has all.
     """
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -76,15 +77,19 @@ class Recorder:
             return record
         entry = self._find(record.image.path)
         self.tally.counts["images"] += 1
-        self.tally.notes += [(entry.path, note) for note in entry.notes]
         said: dict[str, Any] = {"image": entry.path, "sha256": entry.sha256}
+        if entry.notes:
+            said["notes"] = entry.notes
+            self.tally.counts["images with a note"] += 1
+            self.tally.notes += [(entry.path, note) for note in entry.notes if len(self.tally.notes) < _TOLD]
         if entry.fault:
-            self.tally.faults.append((entry.path, entry.fault))
+            if len(self.tally.faults) < _TOLD:
+                self.tally.faults.append((entry.path, entry.fault))
             self.tally.counts["images that could not be labelled"] += 1
             self._write({**said, "fault": entry.fault}, None)
             return None if self.forgets_unread else record
         guessed = decode_record(bytes(entry.record))
-        made = make_labels(record, guessed, entry.confidence, self.making)
+        made = make_labels(record, guessed, entry.confidence, self.making, entry.sha256)
         kept = len(guessed.labels) + len(guessed.objects) + len(guessed.maps)
         self._count(kept, made.written, made.replaced, entry.unknown)
         self.tally.triage += made.triage
@@ -116,8 +121,11 @@ class Recorder:
             self._places.append(place)
             self._uncertainties.append(uncertainty)
 
-    def publish(self, order: str) -> None:
-        """Write the record and the queue. order: ``name``, as the data set has it, or ``uncertainty``."""
+    def publish(self, order: str, left_out: Sequence[str] = ()) -> None:
+        """Write the record and the queue.
+
+        order: ``name``, as the data set has it, or ``uncertainty``. left_out: records that were not written.
+        """
         making = self.making
         head = {
             "labelkit-run": 1,
@@ -128,6 +136,7 @@ class Recorder:
             "existing": making.existing,
             "counts": dict(sorted(self.tally.counts.items())),
             "triage": dict(sorted((+self.tally.triage).items())),
+            **({"left_out": list(left_out)} if left_out else {}),
         }
         with replacing(self.journal.folder / RECORD) as stream:
             text = json.dumps(head, indent=2, ensure_ascii=False)

@@ -14,14 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from seeded import checkpoint, class_file, photos, tree
+from PIL import Image as Pictures
+from seeded import checkpoint, class_file, photos, pixels, tree
 from shapes import SIZES
 from test_laws import write_jsonl
 
 import labelkit.journal
 from labelkit import open_dataset, prelabel
-from labelkit.errors import DestinationError, FormatError, UsageError
-from labelkit.model import BoundingBox, Box, Category, Header, Image, Record
+from labelkit.errors import DestinationError, FormatError, ModelError, UsageError
+from labelkit.model import BoundingBox, Box, Category, Header, Image, Instance, Mask, Polygons, Record
+from labelkit.pixels import mask_runs
 from labelkit.prelabelling import Run, run_folder
 
 NAMES = ["dog", "cat", "bird"]
@@ -439,3 +441,191 @@ def test_without_a_network_one_line_says_what_is_missing(tmp_path: Path) -> None
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     assert "deeplabv3_resnet50_coco-cd0a2569.pth" in done.stderr and "TORCH_HOME" in done.stderr
     assert list(tmp_path.rglob("*.pth*")) == [] and not (tmp_path / "o").exists()
+
+
+# --- what a careful stranger tried -------------------------------------------------------------------------
+
+
+def segmented(root: Path, home: Path) -> Path:
+    """A data set in which a human has outlined most of every image."""
+    items = []
+    for number in range(4):
+        path = f"{'a' if number % 3 else 'b c'}/{number:03}.png"
+        width, height = SIZES[number % 2]
+        ring = [2.0, 2.0, width - 2.0, 2.0, width - 2.0, height * 0.7, 2.0, height * 0.7]
+        items.append(
+            Record(
+                image=Image(path=path, width=width, height=height),
+                objects=(
+                    Instance(category="horse", mask=Mask.of(Polygons([[ring]])), uid=f"human-{number}"),
+                ),
+            )
+        )
+    made = write_jsonl(root, Header(categories=(Category(name="horse"),)), items)
+    shutil.copytree(home / "photos", made / "images")
+    return made
+
+
+@pytest.mark.parametrize("to", ["voc", "coco"])
+def test_the_pixels_of_a_humans_mask_stay_its_own(home: Path, tmp_path: Path, to: str) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    small = {"min_size": 64, "max_size": 96}
+    file = checkpoint(folder, "maskrcnn_resnet50_fpn", 4, weights_backbone=None, **small)
+    said = options(
+        home, task="instance", model="maskrcnn_resnet50_fpn", weights=str(file), transform_options={},
+        model_options=small, keep_threshold=0.0, threshold="0", max_per_image=12, top_k=1, batch_size=4,
+    )  # fmt: skip
+    source = segmented(tmp_path / "set", home)
+    done = prelabel(source, tmp_path / "out", to=to, carrier=False, **said)
+    assert done.tally.counts["labels written"] > 3
+    before, after = by_path(source), by_path(tmp_path / "out")
+    for old, new in zip(before, after, strict=True):
+        first, second = old.objects[0], new.objects[0]
+        assert first.kind == second.kind == "instance"
+        assert mask_runs(new, second.mask).tolist() == mask_runs(old, first.mask).tolist()
+
+
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_going_on_after_the_stated_size_has_changed_labels_anew(
+    home: Path, detector: Path, tmp_path: Path, orientation: int
+) -> None:
+    def made(width: int | None, height: int | None, to: Path) -> Run:
+        source = tmp_path / f"{to.name}-{width}x{height}"
+        record = Record(image=Image(path="turned.png", width=width, height=height))
+        write_jsonl(source, Header(), [record])
+        exif = Pictures.Exif()
+        exif[0x0112] = orientation
+        (source / "images").mkdir()
+        Pictures.fromarray(pixels(3, 60, 40)).save(source / "images" / "turned.png", exif=exif)
+        again = run_folder(to).exists()
+        return prelabel(source, to, resume=again, overwrite=again, **detection(home, detector))
+
+    assert made(60, 40, tmp_path / "out").predicted == 1
+    turned = (40, 60) if orientation == 6 else (None, None)
+    assert made(*turned, tmp_path / "out").predicted == (1 if orientation == 6 else 0)
+    made(*turned, tmp_path / "fresh")
+    assert [r.objects for r in open_dataset(tmp_path / "out")] == [
+        r.objects for r in open_dataset(tmp_path / "fresh")
+    ]
+
+
+def test_a_second_pass_gives_no_uid_twice_and_tells_what_waits_for_review(
+    home: Path, detector: Path, tmp_path: Path
+) -> None:
+    prelabel(home / "photos", tmp_path / "first", to="jsonl", **detection(home, detector))
+    moved = tmp_path / "moved"
+
+    def aside(record: Record) -> Record:
+        objects = list(record.objects)
+        if objects and objects[0].box:
+            objects[0] = objects[0].model_copy(update={"box": Box(0.0, 0.0, 2.0, 2.0)})
+        return record.model_copy(update={"objects": tuple(objects)})
+
+    labelkit.convert(tmp_path / "first", moved, to="jsonl", edit=aside)
+    done = prelabel(moved, tmp_path / "second", to="jsonl", **detection(home, detector))
+    assert done.tally.triage["waiting for review"] > 0 and done.tally.triage["human only"] == 0
+    for record in open_dataset(tmp_path / "second"):
+        uids = [item.uid for item in record.objects]
+        assert len(set(uids)) == len(uids)
+    again = prelabel(
+        moved, tmp_path / "third", to="jsonl", existing="replace-pending", **detection(home, detector)
+    )
+    assert again.tally.counts["labels replaced"] > 0
+    first, third = by_path(tmp_path / "first"), by_path(tmp_path / "third")
+    assert [[o.box for o in r.objects] for r in third] == [[o.box for o in r.objects] for r in first]
+
+
+def test_a_start_that_fails_takes_no_earlier_run_away_and_leaves_nothing(home: Path, tmp_path: Path) -> None:
+    run(home, tmp_path / "out")
+    before = both(tmp_path / "out")
+    with pytest.raises(ModelError, match="has no tensor"):
+        run(home, tmp_path / "out", model="resnet34", overwrite=True)
+    assert both(tmp_path / "out") == before
+    with pytest.raises(ModelError, match="has no tensor"):
+        run(home, tmp_path / "new", model="resnet34")
+    assert not run_folder(tmp_path / "new").exists()
+    assert run(home, tmp_path / "new").predicted == 11
+
+
+def test_going_on_with_other_images_throws_nothing_away(home: Path, tmp_path: Path) -> None:
+    run(home, tmp_path / "out")
+    before = both(tmp_path / "out")
+    other = tmp_path / "other"
+    other.mkdir()
+    shutil.copy(home / "photos" / "a" / "001.png", other / "x.png")
+    with pytest.raises(UsageError, match=r"is of other images: 'a/001.png' is where 'x.png' is now"):
+        run(home, tmp_path / "out", other, resume=True, overwrite=True)
+    assert both(tmp_path / "out") == before
+
+
+def test_images_that_came_behind_the_last_cost_the_last_window(home: Path, tmp_path: Path) -> None:
+    source = photos(tmp_path / "photos", 5)
+    run(home, tmp_path / "out", source)
+    photos(source, 7)
+    assert run(home, tmp_path / "out", source, resume=True, overwrite=True).predicted < 7
+    run(home, tmp_path / "fresh", source)
+    assert both(tmp_path / "out") == both(tmp_path / "fresh")
+
+
+def test_an_image_that_no_model_can_take_is_a_fault_of_it_alone(
+    home: Path, detector: Path, tmp_path: Path
+) -> None:
+    source = photos(tmp_path / "photos", 2)
+    Pictures.fromarray(pixels(0, 3000, 1)).save(source / "narrow.png")
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for task, model in (("semantic", "lraspp_mobilenet_v3_large"), ("instance", "maskrcnn_resnet50_fpn")):
+        small = {"min_size": 64, "max_size": 96} if task == "instance" else {}
+        file = checkpoint(folder, model, 4, weights_backbone=None, **small)
+        said = options(
+            home,
+            task=task,
+            model=model,
+            weights=str(file),
+            transform_options={},
+            model_options=small,
+            top_k=1,
+        )
+        done = prelabel(source, tmp_path / task, **said)
+        assert [path for path, _ in done.tally.faults] == ["narrow.png"], done.tally.faults
+        assert done.tally.counts["images"] == 3
+
+
+def test_a_glob_does_not_take_in_its_own_output(home: Path, tmp_path: Path) -> None:
+    source = photos(tmp_path / "photos", 3)
+    pattern = f"{source}/**/*.png"
+    done = [
+        prelabel(pattern, source / "out", resume=again, overwrite=again, **options(home))
+        for again in (False, True)
+    ]
+    assert [each.tally.counts["images"] for each in done] == [3, 3]
+
+
+def test_a_journal_is_not_written_through_a_link(home: Path, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    run_folder(tmp_path / "out").mkdir()
+    (run_folder(tmp_path / "out") / labelkit.journal.FILE).symlink_to(victim)
+    with pytest.raises(DestinationError, match="is no regular file"):
+        run(home, tmp_path / "out", overwrite=True)
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    ("said", "message"),
+    [
+        ({"nms_iou": 0.5}, "--nms-iou: does nothing for classification"),
+        ({"task": "detection", "model": None, "top_k": 2}, "--top-k: does nothing for detection"),
+        ({"batch_size": 0}, "--batch-size: 0; expected a number from 1 on"),
+        ({"class_map": {"zebra": "x"}}, "--map: renames no class of the model"),
+        ({"images_dir": "."}, "--images-dir: together with images"),
+        ({"model_options": {"num_classes": 9}}, "--model-option num_classes: follows from"),
+    ],
+)
+def test_options_that_do_nothing_are_refused(
+    home: Path, tmp_path: Path, said: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        run(home, tmp_path / "out", **said)
+    assert list(tmp_path.iterdir()) == []

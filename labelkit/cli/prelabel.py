@@ -21,7 +21,7 @@ from labelkit.prelabels import EXISTING
 from labelkit.run_record import ORDERS
 from labelkit.select import shipped_maps
 
-_TOLD = 10  # images that were not labelled, in the text
+_TOLD = 10  # images by name, of those that were not labelled, or of which there is a note
 _SECTIONS = {
     "Model": [
         "task", "model", "weights", "classes", "model_options", "transform_options", "device", "batch_size",
@@ -111,7 +111,8 @@ def _assignments(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 )
 @click.option(
     "--existing", type=click.Choice(EXISTING), metavar="WHAT", default="keep", show_default=True,
-    help="Labels that are there: keep, replace; only-unlabelled: leave such images alone.",
+    help="Labels that are there: keep; replace-pending, which nobody has looked at; replace; "
+    "only-unlabelled: leave such images alone.",
 )  # fmt: skip
 @click.option("--from", "from_", metavar="FORMAT", help="Format of SRC, or `images`; detected if not said.")
 @click.option("--to", default="coco", show_default=True, metavar="FORMAT", help="Format of DST.")
@@ -137,8 +138,13 @@ def command(source: str, destination: Path, output_format: str, **rest: Any) -> 
     options = take_format_options(rest)
     with progress("labelling") as advance:
         done = prelabel(source, destination, options=options, progress=advance, **rest)
-    for path, why in done.tally.faults:
+    for text in done.told:
+        click.echo(f"labelkit: {visible(text)}", err=True)
+    for path, why in done.tally.faults[:_TOLD]:
         click.echo(f"labelkit: {visible(path)}: not labelled: {visible(why)}", err=True)
+    more = done.tally.counts["images that could not be labelled"] - _TOLD
+    if more > 0:
+        click.echo(f"labelkit: and {more} more, which run.json lists", err=True)
     with result() as stream:
         if output_format == "json":
             json.dump(done.as_json(), stream, indent=2, ensure_ascii=False)
@@ -165,7 +171,7 @@ def _text(done: Run) -> Iterator[str]:
     if notes:
         yield "Noted:"
         yield from (f"  {visible(path)} {visible(note)}" for path, note in notes[:_TOLD])
-        if len(notes) > _TOLD:
-            yield f"  and {len(notes) - _TOLD} more (--output-format json lists them)"
+        if counts["images with a note"] > _TOLD:
+            yield f"  and {counts['images with a note'] - _TOLD} more, which run.json lists"
     yield ledger_text(done.report, "--output-format json")
     yield f"The run is kept in {visible(str(done.folder.name))}, beside it."

@@ -13,6 +13,7 @@ import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -30,7 +31,9 @@ _INSIDE = (
     "model",
     "model_ema",
 )  # as torchvision's and Lightning's scripts save
-_WRAPPED = "module."  # DistributedDataParallel puts it before every name
+# What DistributedDataParallel and AveragedModel, Lightning, and torch.compile put before every name.
+_WRAPPERS = ("module.", "model.", "_orig_mod.")
+_EXTRA = "n_averaged"  # which AveragedModel counts beside its tensors
 
 
 def fetched(weights: Any) -> Path:
@@ -58,7 +61,12 @@ def _download(url: str, file: Path) -> None:
             torch.hub.download_url_to_file(
                 url, str(file), digits.group(1) if digits else None, progress=False
             )
-    except (OSError, RuntimeError, ValueError) as error:  # no network, no disk, another file than expected
+    except (
+        OSError,
+        RuntimeError,
+        ValueError,
+        HTTPException,
+    ) as error:  # no network, no disk, another file than expected
         reason = getattr(error, "reason", error)
         raise ModelError(
             f"weights {file.name}",
@@ -101,13 +109,16 @@ def read_checkpoint(file: Path) -> Tensors:
     try:
         if file.suffix == ".safetensors":
             return _read_safetensors(file)
+        with file.open("rb") as stream:
+            if not stream.read(4).startswith((b"PK", b"\x80")):  # a zip, or the pickle of former days
+                raise ModelError(str(file), "is no checkpoint", _EXPECTED)
         said = torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
         raise ModelError(str(file), f"cannot be read ({error.strerror or error})") from None
-    except pickle.UnpicklingError:
+    except pickle.UnpicklingError as error:
         raise ModelError(
             str(file),
-            "holds Python objects, which would be run on loading",
+            f"holds Python objects, which would be run on loading{_refused(error)}",
             "a state dict: torch.save(model.state_dict(), FILE)",
             "save it so, or as safetensors",
         ) from None
@@ -126,6 +137,15 @@ def read_checkpoint(file: Path) -> Tensors:
     if tensors is None:
         raise ModelError(str(file), f"holds no state dict ({_contents(said)})", _EXPECTED)
     return tensors
+
+
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+
+
+def _refused(error: Exception) -> str:
+    """The name of the object that was refused, where torch says it."""
+    found = _GLOBAL.search(str(error))
+    return f" ({found[1]})" if found else ""
 
 
 _EXPECTED = "a state dict as torch.save or safetensors writes it"
@@ -148,6 +168,8 @@ def _state_dict(said: Any) -> Tensors | None:
 
     if not isinstance(said, Mapping):
         return None
+    if not all(isinstance(name, str) for name in said):
+        return None
     if said and all(isinstance(value, torch.Tensor) for value in said.values()):
         return _unwrapped(said)
     for name in _INSIDE:
@@ -157,8 +179,10 @@ def _state_dict(said: Any) -> Tensors | None:
 
 
 def _unwrapped(tensors: Tensors) -> Tensors:
-    if all(name.startswith(_WRAPPED) for name in tensors):
-        return {name.removeprefix(_WRAPPED): value for name, value in tensors.items()}
+    tensors = {name: value for name, value in tensors.items() if name != _EXTRA}
+    for wrapper in _WRAPPERS:
+        if tensors and all(name.startswith(wrapper) for name in tensors):
+            return _unwrapped({name.removeprefix(wrapper): value for name, value in tensors.items()})
     return tensors
 
 

@@ -10,13 +10,26 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 from labelkit.errors import LabelkitError
 from labelkit.pixels import decoding, refuse_huge
-from labelkit.predict.plan import Batch, Shot
+from labelkit.predict.plan import Batch, Shot, unreadable
 
 _AHEAD = 2  # batches a worker
+_MOST_BYTES = 1 << 31  # of an image file, which is read whole
+NO_ROOM = "does not fit the memory"  # a fault that may be gone the next time
+# What is done to stored pixels by EXIF's orientation (TIFF 6.0, page 36), as Pillow names it.
+_TURNS = {
+    2: "FLIP_LEFT_RIGHT",
+    3: "ROTATE_180",
+    4: "FLIP_TOP_BOTTOM",
+    5: "TRANSPOSE",
+    6: "ROTATE_270",
+    7: "TRANSVERSE",
+    8: "ROTATE_90",
+}
 
 
 @dataclass(frozen=True)
@@ -61,39 +74,64 @@ class Loader:
         if shot.file is None:
             return None, "", shot.fault
         try:
+            if shot.fault or shot.file.stat().st_size > _MOST_BYTES:
+                return None, digest_of(shot.file), shot.fault or f"is a file of more than {_MOST_BYTES} bytes"
             data = shot.file.read_bytes()
         except OSError as error:
-            return None, "", f"cannot be read ({error.strerror})"
-        digest = sha256(data).hexdigest()
-        if shot.fault:
-            return None, digest, shot.fault
+            return None, "", unreadable(error)
         try:
-            image = decoded(data, shot)
-        except ValueError as error:
-            return None, digest, str(error)
-        return self._tensor(image), digest, ""
+            return self._tensor(decoded(data, shot)), sha256(data).hexdigest(), ""
+        except MemoryError:
+            fault = f"{NO_ROOM} of this machine"
+        except Exception as error:  # of whatever transforms a person chose, on whatever shape an image has
+            fault = str(error).split("\n")[0] or type(error).__name__
+        return None, sha256(data).hexdigest(), fault
 
     def _tensor(self, image: Any) -> Any:
         from torchvision.transforms.functional import pil_to_tensor
 
-        return pil_to_tensor(image) if self.on_device else self.transforms(image)
+        if self.on_device:
+            return pil_to_tensor(image)
+        _refuse_stretched(image.size, getattr(self.transforms, "resize_size", None))
+        return self.transforms(image)
+
+
+def _refuse_stretched(size: tuple[int, int], shorter: Any) -> None:
+    """Raise ValueError where an image so narrow would be made huge: its shorter side is brought to a size."""
+    if isinstance(shorter, list) and len(shorter) == 1:
+        scale = max(shorter[0] / min(size), 1)
+        refuse_huge(int(size[1] * scale), int(size[0] * scale))
+
+
+def digest_of(file: Path) -> str:
+    """The SHA-256 of a file that may be of any size, or nothing where it cannot be read."""
+    try:
+        with file.open("rb") as stream:
+            digest = sha256()
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    except OSError:
+        return ""
+    return digest.hexdigest()
 
 
 def decoded(data: bytes, shot: Shot) -> Any:
-    """The RGB image of a file's bytes, turned if the shot says so.
+    """The RGB image of a file's bytes, turned as the shot says.
 
-    Samples of 16 bits lose the lower 8; transparency is left out. Raises ValueError where it is broken.
+    Samples of 16 bits lose the lower 8; transparency is left out. Raises ValueError where it is broken, and
+    where its samples have 32 bits, for nobody knows which of them is white.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     with decoding("cannot be decoded"), Image.open(BytesIO(data)) as image:
         refuse_huge(image.height, image.width)
         image.load()
-        turned: Any = ImageOps.exif_transpose(image) if shot.upright else image
-        rgb = _rgb(turned)
+        rgb = _rgb(image)
+    if shot.orientation in _TURNS:
+        rgb = rgb.transpose(Image.Transpose[_TURNS[shot.orientation]])
     if rgb.size != shot.size:
         raise ValueError(
-            f"is {rgb.width} x {rgb.height}, and was {shot.size[0]} x {shot.size[1]} a moment ago"
+            f"is {rgb.width} x {rgb.height}, and its header said {shot.size[0]} x {shot.size[1]}"
         )
     return rgb
 
@@ -101,12 +139,12 @@ def decoded(data: bytes, shot: Shot) -> Any:
 def _rgb(image: Any) -> Any:
     from PIL import Image
 
-    if image.mode.startswith("I"):  # Pillow would cut 16 bits off at 255
+    if image.mode in ("I", "F"):
+        raise ValueError("has samples of 32 bits; expected 8 or 16")
+    if image.mode.startswith("I;16"):  # Pillow would cut them off at 255
         import numpy as np
 
-        return Image.fromarray(
-            (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
-        ).convert("RGB")
+        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)).convert("RGB")
     return image.convert("RGB")
 
 
@@ -134,7 +172,11 @@ def loaded(batches: Iterable[Batch], loader: Loader, workers: int, *, pinned: bo
         if "DataLoader worker" not in str(error):
             raise
         raise LabelkitError(
-            "a process of --workers", "ended by itself", "", "memory may be short: try fewer, or 0"
+            "a process of --workers",
+            "ended by itself",
+            "",
+            "memory may be short: try fewer, or 0; a script of your own starts behind "
+            "`if __name__ == '__main__':`",
         ) from None
 
 

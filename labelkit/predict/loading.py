@@ -22,6 +22,7 @@ from labelkit.predict.registry import (
     usable_weights,
 )
 
+_OURS = ("num_classes", "weights", "weights_backbone")
 _COUNTER = "num_batches_tracked"  # of a batch norm: frozen ones have none, and no result depends on it
 
 
@@ -61,6 +62,11 @@ def choose(
     Raises UsageError, FormatError (the classes), ModelError (the weights).
     """
     name = find_model(model or DEFAULTS[task], task)
+    for option in options or {}:
+        if option in _OURS:
+            raise UsageError(
+                f"--model-option {option}", "follows from the weights and classes", "another option"
+            )
     own = weights is not None and _is_file(weights)
     if classes and not own:
         raise UsageError("--classes", "without a checkpoint of your own", "--weights FILE", "")
@@ -74,7 +80,7 @@ def choose(
     if classes is None:
         raise UsageError(f"--weights {weights}", "a checkpoint does not name its classes", "--classes FILE")
     file = Path(weights)
-    names = class_names(_with_background(read_classes(classes), task))
+    names = class_names(_with_background(read_classes(classes), task, file))
     transforms = _transforms(_preset_of(name, task), preset)
     return Choice(task, name, options or {}, file.name, file, sha256(file), names, transforms)
 
@@ -132,9 +138,24 @@ def read_classes(file: Path) -> list[str]:
     return names
 
 
-def _with_background(names: list[str], task: str) -> list[str]:
-    """Torchvision's detectors and segmenters count from the background, whether or not somebody lists it."""
-    return names if task == "classification" or BACKGROUND in names else [BACKGROUND, *names]
+def _with_background(names: list[str], task: str, file: Path) -> list[str]:
+    """Torchvision's detectors and segmenters count from the background, whether or not somebody lists it.
+
+    A segmenter with as many outputs as there are names has no background: every pixel is of one of them.
+    """
+    if task == "classification" or BACKGROUND in names:
+        return names
+    if task == "semantic" and _outputs(read_checkpoint(file)) == len(names):
+        return names
+    return [BACKGROUND, *names]
+
+
+def _outputs(tensors: Tensors) -> int:
+    """How many classes a segmenter tells apart: the outputs of its classifier's last layer."""
+    last = [
+        tensor for name, tensor in tensors.items() if name.startswith("classifier.") and tensor.dim() == 4
+    ]
+    return int(last[-1].shape[0]) if last else 0
 
 
 def build(choice: Choice) -> Any:
@@ -158,11 +179,13 @@ def build(choice: Choice) -> Any:
 def _built(choice: Choice, **options: Any) -> Any:
     try:
         return torchvision_models().get_model(choice.model, **{**options, **choice.options})
-    except (TypeError, ValueError, AttributeError) as error:
+    except Exception as error:  # builders pass options on to whatever they are for
+        if isinstance(error, OSError) or not choice.options:
+            raise
         said = ", ".join(f"{key}={value!r}" for key, value in choice.options.items())
         raise ModelError(
             f"model {choice.model}",
-            f"cannot be built{f' with {said}' if said else ''} ({error})",
+            f"cannot be built with {said} ({error})",
             "options of its builder",
         ) from None
 
@@ -210,6 +233,10 @@ def _refuse_misfits(expected: Tensors, found: Tensors, choice: Choice) -> None:
         if found[name].shape != tensor.shape:
             text = f"tensor {name!r} has shape {_shape(found[name])}"
             raise ModelError(place, text, f"{_shape(tensor)}", advice)
+        if found[name].is_floating_point() and not bool(found[name].isfinite().all()):
+            raise ModelError(
+                place, f"tensor {name!r} has values that are no numbers", "a model that was trained"
+            )
     for name in found:
         if name not in expected and not name.endswith(_COUNTER):
             raise ModelError(place, f"tensor {name!r} has no place in the model", "", advice)

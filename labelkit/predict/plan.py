@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from labelkit.image_files import ImageHeader, read_header
+from labelkit.image_files import read_header
 from labelkit.model import Image
 
 WINDOW = 512  # images: at 1 KB each, and their labels, a few megabytes
@@ -22,13 +22,13 @@ WINDOW = 512  # images: at 1 KB each, and their labels, a few megabytes
 class Shot:
     """An image to be labelled.
 
-    image: what the record says of it. upright: whether EXIF's orientation is applied before a model sees it.
+    image: what the record says of it. orientation: EXIF's, as it is applied before a model sees it; else 1.
     size: width and height of what the model sees. fault: why it is not to be labelled, or empty.
     """
 
     image: Image
     file: Path | None
-    upright: bool = False
+    orientation: int = 1
     size: tuple[int, int] = (0, 0)
     fault: str = ""
     notes: tuple[str, ...] = ()
@@ -52,27 +52,30 @@ def take(image: Image, file: Path | None) -> Shot:
     if file is None:
         return Shot(image, None, fault="there is no such image file")
     try:
-        header = read_header(file)
-    except (ValueError, OSError) as error:
+        with file.open("rb"):
+            header = read_header(file)
+    except OSError as error:
+        return Shot(image, file, fault=unreadable(error))
+    except ValueError as error:
         return Shot(image, file, fault=str(error))
     stored, shown = (header.width, header.height), header.displayed
-    stated = (image.width, image.height)
-    if stated == (None, None) or stated == shown:
-        return Shot(image, file, upright=True, size=shown, notes=_turned(header, stated, shown))
+    stated = None if image.width is None or image.height is None else (image.width, image.height)
+    if stated in (None, shown):
+        unsure = stated is None or stored == shown
+        notes = (_TURNED.format(header.orientation),) if unsure and header.orientation != 1 else ()
+        return Shot(image, file, header.orientation, shown, notes=notes)
     if stated == stored:
         return Shot(image, file, size=stored)
-    text = f"the record says {stated[0]} x {stated[1]}, the image is {shown[0]} x {shown[1]}"
+    text = f"the record says {image.width} x {image.height}, the image is {shown[0]} x {shown[1]}"
     return Shot(image, file, fault=text)
 
 
-def _turned(
-    header: ImageHeader, stated: tuple[int | None, int | None], shown: tuple[int, int]
-) -> tuple[str, ...]:
-    if header.orientation == 1:
-        return ()
-    if None in stated or shown == (header.width, header.height):
-        return (f"is labelled as it is displayed (EXIF orientation {header.orientation})",)
-    return ()
+_TURNED = "is labelled as it is displayed (EXIF orientation {})"
+
+
+def unreadable(error: OSError) -> str:
+    """Why the file of an image cannot be read, without its path, which another machine has not."""
+    return f"cannot be read ({error.strerror or error})"
 
 
 def batches(shots: Iterable[Shot], size: int, *, any_size: bool) -> Iterator[Batch]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from labelkit.errors import ModelError, UsageError
 from labelkit.predict.adapters import ADAPTERS, Guess, Settings, outputs_of
-from labelkit.predict.inputs import Loaded
+from labelkit.predict.inputs import NO_ROOM, Loaded
 from labelkit.predict.loading import Choice, build
 
 SEED = 0  # of torch's numbers: a model in evaluation draws none, and if one does, it draws the same ones
@@ -113,10 +113,13 @@ class Runner:
             stop = min(start + self._most, len(sizes))
             try:
                 done += self._some(loaded.pixels[start:stop], sizes[start:stop], on_device=on_device)
-            except RuntimeError as error:
-                if not _out_of_memory(error):
-                    raise
-                done += self._give_way(stop - start, loaded.batch.number)
+            except Exception as error:
+                if _out_of_memory(error):
+                    done += self._give_way(stop - start, loaded.batch.number)
+                elif stop - start > 1:  # one of them may be to blame
+                    self._most = 1
+                else:
+                    done.append(_said(error))
         return done
 
     def _give_way(self, count: int, number: int) -> list[Guess | str]:
@@ -127,7 +130,7 @@ class Runner:
             torch.cuda.empty_cache()
         if count == 1:
             self.tell(f"batch {number}: one image alone does not fit the memory of {self.device}")
-            return [f"does not fit the memory of {self.device}"]
+            return [f"{NO_ROOM} of {self.device}"]
         self._most = count // 2
         self.tell(
             f"batch {number}: {count} images do not fit the memory of {self.device}; {self._most} at a time"
@@ -154,11 +157,16 @@ class Runner:
         return torch.autocast(self.device.type) if self.amp else nullcontext()
 
 
-def _out_of_memory(error: RuntimeError) -> bool:
+def _said(error: Exception) -> str:
+    """What a model says of an image that it cannot take, as one line."""
+    return f"the model fails on it ({type(error).__name__}: {str(error).split(chr(10))[0]})"
+
+
+def _out_of_memory(error: Exception) -> bool:
     """Whether memory ran out; of the CPU's, torch has no exception of its own."""
     import torch
 
-    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)
 
 
 def _set_limits(model: Any, keep: float, nms_iou: float | None, most: int | None) -> None:
