@@ -27,6 +27,7 @@ from labelkit.findings import Finding
 from labelkit.formats import detect
 from labelkit.formats._xml import parse
 from labelkit.formats.cvat import FORMAT
+from labelkit.formats.cvat.declare import Declared
 from labelkit.formats.cvat.head import head_bytes
 from labelkit.formats.cvat.shapes import read_mask, turned, write_mask
 from labelkit.geometry import rle
@@ -168,6 +169,26 @@ def pixels_of(record: Record, item: Object) -> np.ndarray:
     assert isinstance(item, Instance)
     assert record.image.height and record.image.width
     return rle.decode_mask(mask_runs(record, item.mask), record.image.height, record.image.width)
+
+
+HEADER = Header(categories=(Category(name="a"), Category(name="b & <c>", colour=(1, 2, 255))))
+
+
+def written(root: Path, records: list[Record], header: Header = HEADER) -> list[Fitted]:
+    target, _ = fit_header(header, FORMAT)
+    fitted = [fit(record, target, k) for k, record in enumerate(records)]
+    root.mkdir()
+    writer = FORMAT.create(root, target.header)
+    writer.write(0, [each.record for each in fitted])
+    writer.finish()
+    return fitted
+
+
+def record_of(*objects: Object, name: str = "a.jpg", **fields: Any) -> Record:
+    return Record(image=Image(path=name, width=20, height=10), objects=objects, **fields)
+
+
+BOXED = BoundingBox(category="b & <c>", box=Box(1, 2, 3, 4))
 
 
 # --- reading what CVAT exports -----------------------------------------------------------------------------
@@ -388,13 +409,108 @@ def test_a_prediction_is_added_behind_what_is_there_and_its_attributes_are_decla
     )
     assert added in text
     root = ElementTree.fromstring(text)
-    car = root.findall(".//labels/label")[1]
-    names = [item.findtext("name") for item in car.findall("attributes/attribute")]
-    assert names == ["uid", "score", "run", "model", "model_score", "status"]
-    assert {item.findtext("input_type") for item in car.findall("attributes/attribute")} == {"text"}
-    lines = text.replace(added, "").splitlines(keepends=True)
-    start = next(k for k, line in enumerate(lines) if "<name>uid<" in line) - 1
-    assert "".join(lines[:start] + lines[start + 6 * 7 :]) == TASK  # six declarations of seven lines
+    names = ["uid", "score", "run", "model", "model_score", "status"]
+    assert [
+        [item.findtext("name") for item in label.findall("attributes/attribute")]
+        for label in root.findall(".//labels/label")
+    ] == [["model", "uid", "score", "run", "model_score", "status"], names, [], [], names]
+    rest = re.sub(
+        r"\n *<attribute>\s*<name>(?!model<)\w+</name>.*?</attribute>", "", text, flags=re.DOTALL
+    ).replace(added, "")
+    model = re.compile(
+        r"\n *<attribute>\s*<name>model</name>((?!</attribute>).)*text.*?</attribute>", re.DOTALL
+    )
+    assert model.sub("", rest) == TASK
+
+
+def test_a_relabelled_object_keeps_what_it_has_for_all_labels_declare_it(tmp_path: Path) -> None:
+    """Source: CVAT's user interface; a new label keeps the attributes of the same name and input type."""
+    source = Provenance(run="r", model="m", score=0.5)
+    item = BoundingBox(
+        category="a", box=Box(1, 2, 3, 4), uid="u", provenance=source, attributes={"hue": "red", "score": "!"}
+    )
+    label = ImageLabel(category="b & <c>", score=0.5)
+    written(tmp_path / "out", [record_of(item), record_of(labels=(label,), name="b.jpg")])
+    first, second = json.loads((tmp_path / "out/labels.json").read_text("utf-8"))
+    shared = ["uid", "run", "model", "model_score", "status", "score"]
+    assert [each["name"] for each in second["attributes"]] == shared
+    assert [each["name"] for each in first["attributes"]] == [*shared, "hue", "attributes.score"]
+    assert second["attributes"] == first["attributes"][: len(shared)]
+    root = ElementTree.parse(tmp_path / "out/annotations.xml")
+    assert [
+        [each.text for each in found.findall("attributes/attribute/name")]
+        for found in root.findall(".//labels/label")
+    ] == [[*shared, "hue", "attributes.score"], shared]
+
+
+def test_what_a_user_calls_as_labelkit_does_stays_on_the_labels_of_the_user(tmp_path: Path) -> None:
+    """The model of a plate is a text that CVAT's own labels offer, and no part of a provenance."""
+    text = changed(task(tmp_path / "set"), tmp_path / "out", with_object(0, category="car", uid="u"))
+    labels = ElementTree.fromstring(text).findall(".//labels/label")
+    names = [[each.text for each in label.findall("attributes/attribute/name")] for label in labels]
+    assert names == [["model", "uid"], ["uid", "model"], [], [], ["uid"]]
+
+
+def piece(name: str, *categories: str) -> dict[str, SemanticMap]:
+    """A map in which each of the classes has a column."""
+    rings = [Mask.of(Polygons([[[x, 0.0, x + 1, 0, x + 1, 9, x, 9]]])) for x in map(float, range(9))]
+    layers = tuple(Layer(value=k, mask=rings[k]) for k, _ in enumerate(categories, 1))
+    source = Layers(height=10, width=20, layers=layers)
+    return {name: SemanticMap(source=source, classes=dict(enumerate(categories, 1)))}
+
+
+@pytest.mark.parametrize(
+    ("records", "defaults"),
+    [
+        ([record_of(maps=piece("semantic", "a"))], ["semantic", "semantic"]),
+        ([record_of(maps=piece("panoptic", "a"))], ["panoptic", "panoptic"]),
+        ([record_of(BOXED, maps=piece("semantic", "a"))], ["semantic", ""]),
+        ([record_of(BOXED, maps=piece("semantic", "a", "b & <c>"))], ["semantic", ""]),
+        (
+            [record_of(maps=piece("semantic", "a")), record_of(maps=piece("panoptic", "a"), name="b.jpg")],
+            ["", ""],
+        ),
+    ],
+    ids=["all", "panoptic", "one is objects", "one is both", "two maps"],
+)
+def test_what_is_drawn_is_a_piece_of_a_map_where_all_else_of_its_label_is(
+    records: list[Record], defaults: list[str], tmp_path: Path
+) -> None:
+    written(tmp_path / "out", records)
+    labels = json.loads((tmp_path / "out/labels.json").read_text("utf-8"))
+    found = [each for label in labels for each in label["attributes"] if each["name"] == "map"]
+    assert [each["default_value"] for each in found] == defaults
+    text = bytes_of(tmp_path / "out").decode()
+    said = re.findall(r"<name>map</name>.*?<default_value>(.*?)</default_value>", text, re.DOTALL)
+    assert said == defaults
+
+
+def test_a_new_map_in_an_export_makes_no_pieces_of_the_objects_in_it(tmp_path: Path) -> None:
+    def more(record: Record) -> Record:
+        layer = Layer(value=1, mask=Mask.of(Polygons([[[1.0, 1, 9, 1, 9, 9]]])))
+        source = Layers(height=1200, width=1600, layers=(layer,))
+        return record.model_copy(
+            update={"maps": {"semantic": SemanticMap(source=source, classes={1: "good_frame"})}}
+        )
+
+    text = changed(task(tmp_path / "set"), tmp_path / "out", more)
+    said = re.findall(r"<name>map</name>.*?<default_value>(.*?)</default_value>", text, re.DOTALL)
+    assert said == ["", "", "semantic"]  # of a plate, a car and a good frame
+
+
+def test_the_status_is_chosen_from_a_list(tmp_path: Path) -> None:
+    source = Provenance(run="r", model="m")
+    written(tmp_path / "out", [record_of(BOXED.model_copy(update={"provenance": source}))])
+    for label in json.loads((tmp_path / "out/labels.json").read_text("utf-8")):
+        assert label["attributes"][-1] == {
+            "name": "status",
+            "input_type": "select",
+            "mutable": False,
+            "values": ["", "pending", "accepted", "changed", "rejected"],
+            "default_value": "",
+        }
+    text = bytes_of(tmp_path / "out").decode()
+    assert text.count("<values>\npending\naccepted\nchanged\nrejected</values>") == 2
 
 
 def test_what_cvat_filled_in_for_a_person_says_nothing(tmp_path: Path) -> None:
@@ -423,23 +539,6 @@ def test_a_person_can_give_a_shape_to_a_map(tmp_path: Path) -> None:
 
 
 # --- writing what other formats say ------------------------------------------------------------------------
-
-
-HEADER = Header(categories=(Category(name="a"), Category(name="b & <c>", colour=(1, 2, 255))))
-
-
-def written(root: Path, records: list[Record], header: Header = HEADER) -> list[Fitted]:
-    target, _ = fit_header(header, FORMAT)
-    fitted = [fit(record, target, k) for k, record in enumerate(records)]
-    root.mkdir()
-    writer = FORMAT.create(root, target.header)
-    writer.write(0, [each.record for each in fitted])
-    writer.finish()
-    return fitted
-
-
-def record_of(*objects: Object, name: str = "a.jpg", **fields: Any) -> Record:
-    return Record(image=Image(path=name, width=20, height=10), objects=objects, **fields)
 
 
 @settings(max_examples=60)
@@ -811,7 +910,7 @@ def test_the_labels_are_there_as_cvat_takes_them(tmp_path: Path) -> None:
     written(tmp_path / "out", [record_of(item)])
     text = {"input_type": "text", "mutable": False, "values": [""], "default_value": ""}
     assert json.loads((tmp_path / "out/labels.json").read_text("utf-8")) == [
-        {"name": "a", "type": "any", "attributes": []},
+        {"name": "a", "type": "any", "attributes": [{"name": "uid", **text}]},
         {
             "name": "b & <c>",
             "color": "#0102ff",
@@ -841,10 +940,10 @@ CAR, FRAME = (
 )
 
 
-def head_of(native: str, header: Header, needed: dict[str, list[str]] | None = None) -> str:
+def head_of(native: str, header: Header, needed: Declared | None = None) -> str:
     """What a native head becomes for another header."""
     head = native[: native.index("\n  <image")]
-    made = head_bytes(header, head, needed or {}, []).decode()
+    made = head_bytes(header, head, needed or Declared(), []).decode()
     parse(made.encode() + b"</annotations>")
     return made + native[native.index("\n  <image") :]
 
@@ -908,7 +1007,9 @@ def test_attributes_are_declared_in_whatever_head_there_is(
     if labels is not None and "{}</" not in around:
         return  # labels stand in a meta
     native = f"<annotations>{around.format(inner)}\n  <image/></annotations>"
-    made = ElementTree.fromstring(head_of(native, labelled(Category(name="a")), {"a": ["uid"]}))
+    made = ElementTree.fromstring(
+        head_of(native, labelled(Category(name="a")), Declared(shared={"uid": None}))
+    )
     (label,) = made.findall(".//labels/label")
     assert label.findtext("name") == "a"
     (attribute,) = label.findall("attributes/attribute")

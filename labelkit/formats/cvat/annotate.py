@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from labelkit.formats._xml import escaped, quoted
-from labelkit.formats.cvat.attributes import label_pairs, object_pairs, provenance_pairs
+from labelkit.formats.cvat.attributes import label_pairs, object_pairs, provenance_pairs, users_names
+from labelkit.formats.cvat.declare import Declared
 from labelkit.formats.cvat.shapes import ring_of, write_box, write_mask, write_polygon
 from labelkit.model import ImageLabel, Object, Provenance, Record, SemanticMap
 from labelkit.pixels import cell_runs, mask_runs
@@ -29,17 +30,11 @@ class Text(NamedTuple):
         body = b"".join(gap + b"  " + line.encode() for line in inner)
         return start_tag(self.tag, self.attributes) + body + gap + f"</{self.tag}>".encode()
 
-
-class Declared:
-    """The attributes that labels must declare for what is new in the images, by label, in order."""
-
-    def __init__(self) -> None:
-        self.names: dict[str, dict[str, None]] = {}
-
-    def add(self, label: str, names: Iterable[str]) -> None:
-        """Attributes of an element with that label."""
-        for name in names:
-            self.names.setdefault(label, {}).setdefault(name)
+    def declare(self, declared: Declared, known: Collection[str] = ()) -> None:
+        """Tell which attributes its label needs. known: those that the label has had for it."""
+        names = (name for name, _ in self.pairs if name not in known)
+        can_be_map = self.tag in ("mask", "polygon")
+        declared.add(self.attributes["label"], names, users_names(self.pairs, can_be_map=can_be_map))
 
 
 def start_tag(tag: str, attributes: Mapping[str, str]) -> bytes:
@@ -52,7 +47,7 @@ def new_image(record: Record, native: Mapping[str, str], declared: Declared) -> 
     texts = [*map_texts(record), *(object_text(record, item) for item in record.objects)]
     texts += [label_text(label) for label in record.labels]
     for text in texts:
-        declared.add(text.attributes["label"], (name for name, _ in text.pairs))
+        text.declare(declared)
     attributes = {"id": ""} | dict(native) | image_attributes(record)
     body = b"".join(GAP + text.lines(GAP) for text in texts)
     return start_tag("image", attributes) + body + b"\n  </image>"

@@ -1,7 +1,7 @@
 """The ``<attribute>`` elements of a label or an object: labelkit's own, and those of the user.
 
-CVAT knows an attribute by its name, and its value is a text. These names are labelkit's, declared as texts
-with an empty default, so that CVAT can fill them in for new objects and says nothing by it:
+CVAT knows an attribute by its name, and its value is a text. These names are labelkit's (``declare`` says how
+labels declare them, so that CVAT can fill them in for new objects and says nothing by it):
 
 * ``uid``, ``score``, ``pose``: the field of that name. ``crowd``, ``difficult``, ``truncated``: ``true`` or
   ``false``.
@@ -106,6 +106,13 @@ def read_attributes(pairs: Pairs, *, can_be_map: bool = False) -> Said:
             raise ShapeError("attribute", f"{brief(name)} twice", "attributes once each", "STR102")
         own[name] = _value(text)
     return Said(**said, own=own or None)
+
+
+def users_names(pairs: Pairs, *, can_be_map: bool) -> set[str]:
+    """Which attributes are the user's although labelkit has some of that name. Raises ShapeError."""
+    own = read_attributes(pairs, can_be_map=can_be_map).own or {}
+    names = {name for name, _ in pairs}
+    return {name for name in names & NAMES if name in own and f"{_OWN}{name}" not in names}
 
 
 def _provenance(texts: dict[str, str]) -> Provenance:

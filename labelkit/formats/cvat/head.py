@@ -1,12 +1,12 @@
 """Writing what stands before the images: the native head where it says the labels, else what differs.
 
-New labels declare the attributes that their objects have, as texts with an empty default. A new head is that
-of a project where images have subsets, for only projects have them, and else that of a task.
+Labels declare what new elements need (see ``declare``), those that have declared it keep it as it is. A new
+head is that of a project where images have subsets, for only projects have them, and else that of a task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 
 from labelkit.formats._xml import (
     Edit,
@@ -20,17 +20,17 @@ from labelkit.formats._xml import (
     space_before,
     span,
 )
+from labelkit.formats.cvat.declare import Attribute, Declared
 from labelkit.formats.cvat.document import CLOSE, colour_of, declared, head_tree, labels_of
 from labelkit.model import Category, Header
 
 _STEP = "  "
-Needed = Mapping[str, Collection[str]]
 
 
-def head_bytes(header: Header, native: str | None, needed: Needed, subsets: Sequence[str]) -> bytes:
+def head_bytes(header: Header, native: str | None, needed: Declared, subsets: Sequence[str]) -> bytes:
     """The head of a data set.
 
-    needed: the attributes that new elements have, by label. subsets: those of all images.
+    needed: what new elements need. subsets: those of all images.
     """
     if native is not None:
         try:
@@ -49,7 +49,7 @@ def head_bytes(header: Header, native: str | None, needed: Needed, subsets: Sequ
     return "\n".join([*lines, "  </meta>"]).encode()
 
 
-def _holder_lines(categories: Sequence[Category], needed: Needed, subsets: Sequence[str]) -> list[str]:
+def _holder_lines(categories: Sequence[Category], needed: Declared, subsets: Sequence[str]) -> list[str]:
     labels = [_STEP + line for line in _labels_lines(categories, needed)]
     if not subsets:
         return ["<task>", "  <mode>annotation</mode>", *labels, "</task>"]
@@ -60,25 +60,25 @@ def _holder_lines(categories: Sequence[Category], needed: Needed, subsets: Seque
     return ["<project>", *labels, "  <tasks>", *tasks, "  </tasks>", "</project>"]
 
 
-def _labels_lines(categories: Sequence[Category], needed: Needed) -> list[str]:
-    lines = [line for each in categories for line in _label_lines(each, needed.get(each.name, ()))]
+def _labels_lines(categories: Sequence[Category], needed: Declared) -> list[str]:
+    lines = [line for each in categories for line in _label_lines(each, needed.of(each.name))]
     return ["<labels>", *(_STEP + line for line in lines), "</labels>"]
 
 
-def _label_lines(category: Category, names: Collection[str]) -> list[str]:
+def _label_lines(category: Category, attributes: Sequence[Attribute]) -> list[str]:
     colour = [leaf("color", _colour_text(category.colour))] if category.colour else []
-    inner = [leaf("name", category.name), *colour, leaf("type", "any"), *_attributes_lines(names)]
+    inner = [leaf("name", category.name), *colour, leaf("type", "any"), *_attributes_lines(attributes)]
     return ["<label>", *(_STEP + line for line in inner), "</label>"]
 
 
-def _attributes_lines(names: Collection[str]) -> list[str]:
-    lines = [line for name in names for line in _attribute_lines(name)]
+def _attributes_lines(attributes: Sequence[Attribute]) -> list[str]:
+    lines = [line for each in attributes for line in _attribute_lines(each)]
     return ["<attributes>", *(_STEP + line for line in lines), "</attributes>"]
 
 
-def _attribute_lines(name: str) -> list[str]:
-    inner = [leaf("name", name), leaf("mutable", "False"), leaf("input_type", "text")]
-    inner += [leaf("default_value", ""), leaf("values", "")]
+def _attribute_lines(each: Attribute) -> list[str]:
+    inner = [leaf("name", each.name), leaf("mutable", "False"), leaf("input_type", each.input_type)]
+    inner += [leaf("default_value", each.default), leaf("values", "\n".join(each.values))]
     return ["<attribute>", *(_STEP + line for line in inner), "</attribute>"]
 
 
@@ -90,7 +90,7 @@ def _colour_text(colour: tuple[int, int, int]) -> str:
 # --- native ------------------------------------------------------------------------------------------------
 
 
-def _patched(data: bytes, root: Element, header: Header, needed: Needed) -> bytes:
+def _patched(data: bytes, root: Element, header: Header, needed: Declared) -> bytes:
     own = header.raw.get("cvat")
     used = own.get("used") if isinstance(own, dict) else None
     labels = labels_of(root)
@@ -102,7 +102,9 @@ def _patched(data: bytes, root: Element, header: Header, needed: Needed) -> byte
     return apply(data, edits)[: -len(CLOSE)]
 
 
-def _label_edits(data: bytes, labels: Element, categories: Sequence[Category], needed: Needed) -> list[Edit]:
+def _label_edits(
+    data: bytes, labels: Element, categories: Sequence[Category], needed: Declared
+) -> list[Edit]:
     native = {label.value("name") or "": label for label in declared(labels)}
     if _is_closed(data, labels):
         if not categories:
@@ -113,15 +115,16 @@ def _label_edits(data: bytes, labels: Element, categories: Sequence[Category], n
     gap = next((space_before(data, label) for label in labels.children), space_before(data, labels) + b"  ")
     texts = []
     for category in categories:
-        names = needed.get(category.name, ())
-        if category.name in native:
-            texts.append(_label_bytes(data, native[category.name], category, names))
-        else:
-            texts.append(gap.join(line.encode() for line in _label_lines(category, names)))
+        label, attributes = native.get(category.name), needed.of(category.name)
+        if label is None:
+            texts.append(gap.join(line.encode() for line in _label_lines(category, attributes)))
+        else:  # no object can become a skeleton
+            is_skeleton = label.word("type") == "skeleton"
+            texts.append(_label_bytes(data, label, category, () if is_skeleton else attributes))
     return reseated(data, labels, list(native.values()), texts, gap)
 
 
-def _label_bytes(data: bytes, label: Element, category: Category, names: Collection[str]) -> bytes:
+def _label_bytes(data: bytes, label: Element, category: Category, attributes: Sequence[Attribute]) -> bytes:
     """A native label with its colour, and with the attributes that it lacks."""
     start, _, _, end = span(data, label)
     edits: list[Edit] = []
@@ -136,10 +139,10 @@ def _label_bytes(data: bytes, label: Element, category: Category, names: Collect
             edits.append((place, place, gap + leaf("color", text).encode()))
     home = label.find("attributes")
     there = {child.value("name") for child in home.children} if home is not None else set()
-    missing = [name for name in names if name not in there]
+    missing = [each for each in attributes if each.name not in there]
     if missing and home is not None and not _is_closed(data, home):
         step = gap + b"  "
-        inner = [line for name in missing for line in _attribute_lines(name)]
+        inner = [line for each in missing for line in _attribute_lines(each)]
         edits.append(appended(data, home, b"".join(step + line.encode() for line in inner)))
     elif missing:
         lines = gap.join(line.encode() for line in _attributes_lines(missing))
@@ -151,7 +154,7 @@ def _label_bytes(data: bytes, label: Element, category: Category, names: Collect
     return apply(data, edits, start, end)
 
 
-def _labels_added(data: bytes, root: Element, categories: Sequence[Category], needed: Needed) -> Edit:
+def _labels_added(data: bytes, root: Element, categories: Sequence[Category], needed: Declared) -> Edit:
     """The edit that gives labels to a head without any: in the meta that is there, or in a new one."""
     metas = [child for child in root.children if child.tag == "meta" and not _is_closed(data, child)]
     if not metas:

@@ -10,7 +10,6 @@ from labelkit.formats._corners import decimal_of
 from labelkit.formats._xml import Edit, Element, appended, apply, parse, removed, reseated, space_before, span
 from labelkit.formats.cvat.annotate import (
     GAP,
-    Declared,
     Text,
     image_attributes,
     label_text,
@@ -28,6 +27,7 @@ from labelkit.formats.cvat.attributes import (
     pairs_of,
     read_attributes,
 )
+from labelkit.formats.cvat.declare import Declared
 from labelkit.formats.cvat.image import NAME, Place, Said, SaidObject, maps_of, read_image
 from labelkit.formats.cvat.shapes import CORNERS, GEOMETRY, ring_of
 from labelkit.model import ImageLabel, Object, Record, SemanticMap
@@ -39,6 +39,7 @@ def image_bytes(record: Record, native: str | None, declared: Declared) -> bytes
 
     The ``id`` of a new image is empty: whoever knows all images fills it in.
     """
+    declared.see(record)
     said = None if native is None else _said(native)
     if native is None or said is None:
         return new_image(record, {}, declared)
@@ -199,18 +200,15 @@ def _element_bytes(
     same_pairs = text.pairs == native
     if text.tag == old.tag and text.attributes == old.attributes and same_pairs:
         return data[start:end]
-    if text.attributes["label"] == old.attributes.get("label"):
-        known = {name for name, _ in native}
-        declared.add(text.attributes["label"], (name for name, _ in text.pairs if name not in known))
-    else:
-        declared.add(text.attributes["label"], (name for name, _ in text.pairs))
+    is_relabelled = text.attributes["label"] != old.attributes.get("label")
+    text.declare(declared, () if is_relabelled else {name for name, _ in native})
     if not same_pairs or inner == end:
         return text.lines(gap)
     return start_tag(text.tag, text.attributes) + data[inner:close] + f"</{text.tag}>".encode()
 
 
 def _new_bytes(text: Text, gap: bytes, declared: Declared) -> bytes:
-    declared.add(text.attributes["label"], (name for name, _ in text.pairs))
+    text.declare(declared)
     return text.lines(gap)
 
 

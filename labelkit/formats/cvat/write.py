@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from labelkit.formats._xml import parse
-from labelkit.formats.cvat.annotate import Declared
+from labelkit.formats.cvat.declare import Declared
 from labelkit.formats.cvat.document import GAP, TAIL
 from labelkit.formats.cvat.head import head_bytes
 from labelkit.formats.cvat.image import NAME
@@ -37,7 +37,7 @@ class _Image(msgspec.Struct, array_like=True):
 
 class _Piece(msgspec.Struct):
     images: list[_Image]
-    declared: dict[str, list[str]]
+    declared: Declared
     subsets: list[str]
 
 
@@ -77,8 +77,7 @@ class CvatWriter:
                 images.append(_image(gap, data))
                 subsets |= dict.fromkeys(record.splits)
                 stream.write(gap + data)
-        names = {label: list(found) for label, found in declared.names.items()}
-        piece = _Piece(images, names, list(subsets))
+        piece = _Piece(images, declared, list(subsets))
         (self.pieces / f"{part:08}.facts").write_bytes(msgspec.msgpack.encode(piece))
 
     def finish(self) -> None:
@@ -87,14 +86,13 @@ class CvatWriter:
         facts = sorted(self.pieces.glob("*.facts"))
         needed, subsets, taken = Declared(), dict[str, None](), set[str]()
         for piece in map(_read, facts):
-            for label, names in piece.declared.items():
-                needed.add(label, names)
+            needed.merge(piece.declared)
             subsets |= dict.fromkeys(piece.subsets)
             taken.update(image.id for image in piece.images if image.id)
         native, tail = self.own.get("head"), self.own.get("tail")
         ids = _Ids(taken)
         head = native if isinstance(native, str) else None
-        start = head_bytes(self.header, head, needed.names, sorted(subsets))
+        start = head_bytes(self.header, head, needed, sorted(subsets))
         if self.file != self.root:
             (self.root / LABELS).write_bytes(labels_json(start, self.header))
         with self.file.open("wb") as stream:
