@@ -6,7 +6,7 @@ labels declare them, so that CVAT can fill them in for new objects and says noth
 * ``uid``, ``score``, ``pose``: the field of that name. ``crowd``, ``difficult``, ``truncated``: ``true`` or
   ``false``.
 * ``run`` and ``model`` (both, or they are the user's), ``model_score``, ``status``: where a prediction came
-  from, and what a reviewer has said of it.
+  from, and what a reviewer has said of it, in whatever case.
 * ``map``: on a mask or a polygon, ``semantic`` or ``panoptic``: it is a piece of that map and no object.
 
 Every other attribute is the user's, and so is one of these names whose value cannot be labelkit's (a
@@ -85,7 +85,7 @@ def pairs_of(element: Element) -> list[tuple[str, str]]:
 def read_attributes(pairs: Pairs, *, can_be_map: bool = False) -> Said:
     """What attributes say. can_be_map: whether the element can be a piece of a map.
 
-    Raises ShapeError: a status that is none, or an attribute of the user twice.
+    Raises ShapeError: a model's score that is no number, or an attribute of the user twice.
     """
     texts = {name: text for name, text in pairs if text}
     said: dict[str, Any] = {"uid": texts.pop("uid", None), "pose": texts.pop("pose", None)}
@@ -116,9 +116,11 @@ def users_names(pairs: Pairs, *, can_be_map: bool) -> set[str]:
 
 
 def _provenance(texts: dict[str, str]) -> Provenance:
-    status = texts.pop("status", "pending")
-    if status not in STATUSES:
-        raise ShapeError("status", brief(status), f"one of {', '.join(STATUSES)}")
+    status = texts.get("status", "pending").strip().lower()
+    if status in STATUSES:
+        texts.pop("status", None)
+    else:
+        status = "pending"
     text = texts.pop("model_score", None)
     score = _number(text)
     if text is not None and score is None:
