@@ -3,8 +3,9 @@
 ``document`` is the file as a whole, ``image`` an ``<image>`` in it, ``shapes`` its geometry, ``attributes``
 what else is said of an object; ``head``, ``annotate`` and ``patch`` write them, new or native with just the
 differences, ``declare`` knows what labels must declare for that, and ``labels`` writes what CVAT needs beside
-them; ``layout`` is where things lie; ``read``, ``fit`` and ``write`` join them; ``inspect`` is for rules. Sources: docs.cvat.ai "XML annotation format"; CVAT's own
-importer and exporter; Datumaro's reader. docs/cvat.md tells users how.
+them; ``layout`` is where things lie; ``read``, ``fit`` and ``write`` join them; ``inspect`` is for rules.
+Sources: docs.cvat.ai "XML annotation format"; CVAT's own importer and exporter; Datumaro's reader.
+docs/cvat.md tells users how.
 """
 
 from labelkit.formats import Format
