@@ -29,7 +29,7 @@ from labelstudio_files import (
 from made import HEADER, record_lists
 from test_laws import fit_all, folder, shown, write
 
-from labelkit.errors import FormatError, RecordError, UsageError
+from labelkit.errors import BadRecordsError, FormatError, RecordError, UsageError
 from labelkit.formats import detect, formats
 from labelkit.formats.labelstudio import images, percent
 from labelkit.formats.labelstudio.frame import confirms
@@ -48,6 +48,7 @@ from labelkit.model import (
     Record,
 )
 from labelkit.pipeline import convert, open_dataset
+from labelkit.validation import validate
 
 FORMAT = formats()["labelstudio"]
 SAMPLE = Path(__file__).parents[1] / "sample_data"
@@ -555,15 +556,37 @@ def test_a_broken_task_is_told_with_its_place_and_hides_no_other(
     good = task(
         [annotation(1, region("aa", "cat"), region("bb", "dog"))], [prediction(2, region("cc", "cat"))]
     )
-    bad = copy.deepcopy(good)
+    bad = copy.deepcopy(good) | {"data": {"picture": "b.jpg"}}
     broken(bad)
-    _, items = read(written(tmp_path, [good, bad, good]))
+    _, items = read(written(tmp_path, [good, bad, good | {"data": {"picture": "c.jpg"}}]))
     errors = [item for item in items if isinstance(item, RecordError)]
     assert errors
     assert errors[0].place.startswith(f"{tmp_path}/tasks.json:[1].")
     assert errors[0].place.endswith(element)
     assert found in str(errors[0])
     assert len([item for item in items if isinstance(item, Record)]) == 2
+
+
+def test_a_second_task_of_an_image_is_an_error_at_its_place(tmp_path: Path) -> None:
+    """Whatever is wrong with the first, wherever the second is, and however each says the path."""
+    names = ["a.jpg", *(f"{k}.jpg" for k in range(60)), "/data/local-files/?d=images/a.jpg", "0.jpg"]
+    tasks = [task([annotation(1, region("aa", "cat"))], [], name) for name in names]
+    tasks[1]["annotations"] = "none"
+    root = written(tmp_path / "set", tasks)
+    errors = [item for item in read(root)[1] if isinstance(item, RecordError)]
+    assert [(error.place, error.code) for error in errors[1:]] == [
+        (f"{root}/tasks.json:[61].data", "REF109"),
+        (f"{root}/tasks.json:[62].data", "REF109"),
+    ]
+    assert str(errors[1]).endswith(
+        "[61].data: 'a.jpg' once more (as in [0]); expected one task an image; join or remove one"
+    )
+    with pytest.raises(BadRecordsError):
+        convert(root, tmp_path / "out", to="coco", images="none")
+    report = convert(root, tmp_path / "out", to="coco", images="none", on_error="skip")
+    assert report.records == 60
+    found = [(each.code, each.at.element) for each in validate(root).findings if each.at]
+    assert [element for code, element in found if code == "REF109"] == ["[61].data", "[62].data"]
 
 
 def test_all_that_is_wrong_with_a_task_is_told(tmp_path: Path) -> None:

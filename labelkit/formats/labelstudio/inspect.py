@@ -58,16 +58,10 @@ class TaskList(RawDocument):
             yield Told(where, "a byte order mark; expected none", unmarked(self.reader.file))
         if kind != "repeated image":
             return
-        first: dict[str, int] = {}
-        for number in range(self.reader.count):
-            record = _image_alone(self.reader, number)
-            if record is None:
-                continue
-            path = record.image.path
-            if path in first:
-                text = f"{path!r} once more (as in [{first[path]}]); expected one task an image"
-                yield Told(Location(name, element=f"[{number}].data", image=path), text)
-            first.setdefault(path, number)
+        for number, first in self.reader.repeated.items():
+            path = self.reader.path_of(number)
+            text = f"{path!r} once more (as in [{first}]); expected one task an image"
+            yield Told(Location(name, element=f"[{number}].data", image=path), text)
 
 
 def _part(reader: LabelStudioReader, part: Part) -> Iterator[object]:

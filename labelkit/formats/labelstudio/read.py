@@ -10,21 +10,22 @@ from typing import Any
 import msgspec
 
 from labelkit.errors import FormatError, RecordError
-from labelkit.findings import Finding
+from labelkit.findings import Finding, Location
 from labelkit.formats import Part
 from labelkit.formats._files import image_inside
 from labelkit.formats.labelstudio import images
 from labelkit.formats.labelstudio.config import Config
 from labelkit.formats.labelstudio.index import CONFIG, TaskIndex, read_config, tasks_file
 from labelkit.formats.labelstudio.native import NAME
-from labelkit.formats.labelstudio.scene import read_task
+from labelkit.formats.labelstudio.scene import image_of, read_task
+from labelkit.formats.labelstudio.task import open_task
 from labelkit.model import Category, Header, Record
 
 PART = 50  # tasks of a part
 
 
 class LabelStudioReader:
-    """An open list of tasks."""
+    """An open list of tasks. repeated: which tasks have the path of one before them, and of which."""
 
     def __init__(
         self, path: Path, images_dir: Path | None, config: Path | None, image_key: str | None
@@ -42,6 +43,7 @@ class LabelStudioReader:
         self.notes: Sequence[Finding] = (
             () if said.text is not None else (Finding("NOTE01", str(file), no_config),)
         )
+        self.repeated = self._repeated()
         self._values = {category.name: value for value, category in enumerate(self.header.categories, 1)}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -72,10 +74,38 @@ class LabelStudioReader:
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         first, last = part.key
         for number in range(first, min(last, self.count)):
-            yield from self.read_task(number)
+            if number in self.repeated:
+                yield self._once_more(number)
+            else:
+                yield from self.read_task(number)
+
+    def path_of(self, number: int) -> str | None:
+        """The path of a task's image, whatever else is wrong with the task; None where it has none."""
+        text = bytes(self.task(number)).decode(errors="replace")
+        try:
+            return image_of(open_task(text), self.key)[0].path
+        except ValueError:
+            return None
+
+    def _repeated(self) -> dict[int, int]:
+        first: dict[str, int] = {}
+        found: dict[int, int] = {}
+        for number in range(self.count):
+            path = self.path_of(number)
+            if path is not None and first.setdefault(path, number) != number:
+                found[number] = first[path]
+        return found
+
+    def _once_more(self, number: int) -> RecordError:
+        """What is told of a task whose image has one already: a path is an image's identity."""
+        path = self.path_of(number)
+        found = f"{path!r} once more (as in [{self.repeated[number]}])"
+        at = Location(self.name, element=f"[{number}].data", image=path)
+        place, expected = f"{self._index.place(number)}.data", "one task an image"
+        return RecordError(place, found, expected, "join or remove one", code="REF109", at=at)
 
     def read_task(self, number: int) -> Iterator[Record | RecordError | Finding]:
-        """The record of a task, what is wrong with it, and what was assumed."""
+        """The record of a task, what is wrong with it, and what was assumed, also of a repeated image."""
         yield from read_task(self.task(number), self._index.place(number), self._values, self.key)
 
     def image_file(self, record: Record) -> Path | None:
