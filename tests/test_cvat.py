@@ -485,6 +485,23 @@ def test_what_is_drawn_is_a_piece_of_a_map_where_all_else_of_its_label_is(
     assert said == defaults
 
 
+def test_only_what_a_shape_itself_says_makes_it_a_piece_of_a_map(tmp_path: Path) -> None:
+    written(tmp_path / "out", [record_of(maps=piece("semantic", "a"))])
+    file = tmp_path / "out/annotations.xml"
+    text = file.read_text("utf-8")
+    assert text.count("<default_value>semantic</default_value>") == 2
+    ring = '<polygon label="a" occluded="0" points="1,1;5,1;5,5" z_order="0">{}</polygon>'
+    filled = '<attribute name="map">semantic</attribute>'  # as CVAT fills it in
+    drawn = "".join(ring.format(inner) for inner in ("", filled.replace("semantic", ""), filled))
+    file.write_text(text.replace("</image>", drawn + "</image>"), "utf-8")
+    (record,) = open_dataset(tmp_path / "out")
+    assert [item.category for item in record.objects] == ["a", "a"]
+    item = record.maps["semantic"]
+    assert isinstance(item, SemanticMap)
+    assert isinstance(item.source, Layers)
+    assert len(item.source.layers) == 2
+
+
 def test_a_new_map_in_an_export_makes_no_pieces_of_the_objects_in_it(tmp_path: Path) -> None:
     def more(record: Record) -> Record:
         layer = Layer(value=1, mask=Mask.of(Polygons([[[1.0, 1, 9, 1, 9, 9]]])))
