@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+import zlib
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -45,7 +47,8 @@ class CvatReader:
         self.facts = facts or self._look()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path, self.images_dir, self.facts)
+        # Packed, for the head says the same of every label: megabytes where there are a thousand.
+        return _unpacked, (self.path, self.images_dir, zlib.compress(pickle.dumps(self.facts)))
 
     def _look(self) -> Facts:
         header, notes = header_of(self.file, self._scan)
@@ -128,6 +131,11 @@ class CvatReader:
             maps=dict(maps_of(said, self.names)),
             raw={NAME: own},
         )
+
+
+def _unpacked(path: Path, images_dir: Path | None, facts: bytes) -> CvatReader:
+    """A reader that was pickled."""
+    return CvatReader(path, images_dir, pickle.loads(zlib.decompress(facts)))  # noqa: S301 (our own bytes)
 
 
 def image_bytes(stream: BinaryIO, span: Span) -> tuple[bytes, bytes]:
