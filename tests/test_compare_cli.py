@@ -221,6 +221,27 @@ def test_masks_survive_every_format_that_has_them(tmp_path: Path) -> None:
             assert (done.objects.total.accepted, list(done.errors)) == (2, [])
 
 
+def test_an_object_that_is_relabelled_in_cvat_is_the_same_object(tmp_path: Path) -> None:
+    """CVAT keeps of it what its new label declares, here one that no other object has."""
+    item = thing("box", box(1), "person", provenance=MADE, uid="u")
+    before = write_jsonl(tmp_path / "before", HEADER, [record(item)])
+    convert(before, tmp_path / "cvat", to="cvat", images="none", carrier=False)
+    tree = ElementTree.parse(tmp_path / "cvat/annotations.xml")
+    (found,) = tree.getroot().iter("box")
+    found.set("label", "car")
+    for side in ("xtl", "xbr"):
+        found.set(side, str(float(found.get(side, "")) + 500))
+    labels = json.loads((tmp_path / "cvat/labels.json").read_text("utf-8"))
+    declared = {label["name"]: {each["name"] for each in label["attributes"]} for label in labels}
+    for each in found.findall("attribute"):
+        if each.get("name") not in declared["car"]:
+            found.remove(each)
+    tree.write(tmp_path / "cvat/annotations.xml")
+    done = compare(before, tmp_path / "cvat")
+    assert list(done.relabelled) == [("objects", "person", "car", 1)]
+    assert (done.objects.total.deleted, done.objects.total.added) == (0, 0)
+
+
 def test_labels_and_maps_survive_formats_that_have_them(tmp_path: Path) -> None:
     import numpy as np
 
