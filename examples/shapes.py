@@ -130,7 +130,7 @@ RECIPES = {
         "detection", "fasterrcnn_mobilenet_v3_large_320_fpn", 200, 1e-3, options=_LARGE, batch=4
     ),
     "semantic": Recipe("semantic", "lraspp_mobilenet_v3_large", 120, 3e-3, preset={"resize_size": 128}),
-    "instance": Recipe("instance", "maskrcnn_mobilenet_v3_large_fpn", 200, 1e-3, options=_LARGE, batch=4),
+    "instance": Recipe("instance", "maskrcnn_mobilenet_v3_large_fpn", 90, 5e-4, options=_LARGE, batch=4),
 }
 # Of a detector in training: few regions of so small images, for its head costs most of a step.
 _FEW_REGIONS = {"box_batch_size_per_image": 16, "rpn_post_nms_top_n_train": 100}
@@ -143,16 +143,17 @@ def trained(task: str, cache: Path) -> Path:
     key = hashlib.sha256(said).hexdigest()[:16]
     file = cache / f"{task}-{key}.pth"
     cache.mkdir(parents=True, exist_ok=True)
+    start = trained("detection", cache) if task == "instance" else None  # which has all but the masks
     with (cache / f"{task}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not file.exists():
-            model = _FIT[task](recipe)
+            model = _FIT[task](recipe, start)
             torch.save(model.state_dict(), file.with_suffix(".part"))
             file.with_suffix(".part").rename(file)
     return file
 
 
-def _fit(recipe: Recipe, classes: int, loss_of: Callable[[Any, list[int]], Any]) -> Any:
+def _fit(recipe: Recipe, classes: int, start: Path | None, loss_of: Callable[[Any, list[int]], Any]) -> Any:
     torch.manual_seed(0)
     torch.set_num_threads(1)  # two test processes share the cores
     options: dict[str, Any] = {"weights": None, "num_classes": classes, **recipe.options}
@@ -161,6 +162,8 @@ def _fit(recipe: Recipe, classes: int, loss_of: Callable[[Any, list[int]], Any])
     if recipe.task in ("detection", "instance"):
         options |= _FEW_REGIONS
     model = get_model(recipe.model, **options).train()
+    if start:
+        model.load_state_dict(torch.load(start, weights_only=True), strict=False)
     for layer in model.modules():
         if isinstance(layer, torch.nn.BatchNorm2d):
             layer.momentum = (
@@ -187,7 +190,7 @@ def _tensor(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
-def _classifier(recipe: Recipe) -> Any:
+def _classifier(recipe: Recipe, start: Path | None) -> Any:
     transform = _preset(recipe)
 
     def loss_of(model: Any, seeds: list[int]) -> Any:
@@ -197,10 +200,10 @@ def _classifier(recipe: Recipe) -> Any:
             model(images), torch.tensor([each.labels[0] for each in drawn])
         )
 
-    return _fit(recipe, len(CLASSES), loss_of)
+    return _fit(recipe, len(CLASSES), start, loss_of)
 
 
-def _detector(recipe: Recipe) -> Any:
+def _detector(recipe: Recipe, start: Path | None) -> Any:
     def loss_of(model: Any, seeds: list[int]) -> Any:
         drawn = [draw(seed) for seed in seeds]
         images = [_tensor(each.pixels).float() / 255 for each in drawn]
@@ -212,10 +215,10 @@ def _detector(recipe: Recipe) -> Any:
             targets.append({"boxes": boxes, "labels": torch.tensor(each.labels) + 1, "masks": masks})
         return sum(model(images, targets).values())
 
-    return _fit(recipe, len(CLASSES) + 1, loss_of)
+    return _fit(recipe, len(CLASSES) + 1, start, loss_of)
 
 
-def _segmenter(recipe: Recipe) -> Any:
+def _segmenter(recipe: Recipe, start: Path | None) -> Any:
     transform = _preset(recipe)
 
     def loss_of(model: Any, seeds: list[int]) -> Any:
@@ -227,7 +230,7 @@ def _segmenter(recipe: Recipe) -> Any:
         weights = torch.tensor([0.4, 1.0, 1.0, 1.0])
         return torch.nn.functional.cross_entropy(logits, truth, weights)
 
-    return _fit(recipe, len(CLASSES) + 1, loss_of)
+    return _fit(recipe, len(CLASSES) + 1, start, loss_of)
 
 
 def class_map(drawn: Any) -> np.ndarray:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from made import layers_of, records
 
 from labelkit.geometry import rle
-from labelkit.matching import AGREE, CLASH, LOW, NEW, OTHER, match_labels, match_maps, match_objects
+from labelkit.matching import AGREE, CLASH, LOW, NEW, OTHER, WAITING, match_labels, match_maps, match_objects
 from labelkit.model import BoundingBox, Box, Header, Image, ImageLabel, Instance, Object, Record, SemanticMap
 from labelkit.pixels import map_pixels, rle_mask
 from labelkit.prelabels import Making, confidence_text, confidences, is_labelled, make_labels, with_classes
@@ -96,7 +96,8 @@ def test_every_label_and_every_guess_is_in_one_verdict(there: Record, guessed: R
     )
     counts = match_objects(there, guessed).counts
     both = counts[AGREE] + counts[CLASH] + counts[LOW]
-    assert both + counts[NEW] == len(guessed.objects) and both + counts[OTHER] == len(there.objects)
+    assert both + counts[NEW] == len(guessed.objects)
+    assert both + counts[OTHER] + counts[WAITING] == len(there.objects)
 
 
 def test_labels_of_one_class_an_image_and_of_several() -> None:
@@ -112,6 +113,8 @@ def test_labels_of_one_class_an_image_and_of_several() -> None:
     ):
         triage = match_labels(said(*there), said(*guess), multi_label=several)
         assert (+triage.counts, triage.new) == (counts, new)
+    no_cat = match_labels(said("cat", state="absent"), said("dog"), multi_label=False)
+    assert (+no_cat.counts, no_cat.new) == ({NEW: 1}, (0,))
     absent = match_labels(said("dog", state="absent"), said("dog"), multi_label=True)
     assert (+absent.counts, absent.new) == ({CLASH: 1}, ())
 

@@ -9,9 +9,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +22,7 @@ from pycocotools.cocoeval import COCOeval
 from shapes import CLASSES, RECIPES, Drawn, class_map, draw, extent, trained
 
 from labelkit import open_dataset
+from labelkit.cli import cli
 from labelkit.pixels import map_pixels
 
 pytestmark = pytest.mark.slow  # the models are trained once, for a minute or two each
@@ -44,8 +42,12 @@ def truth(task: str) -> list[Drawn]:
 
 
 @pytest.fixture
-def prelabelled(tmp_path: Path, cache: Path) -> Prelabel:
-    """Runs the command on the images of a task with its trained model."""
+def prelabelled(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Prelabel:
+    """Runs the command on the images of a task with its trained model.
+
+    It runs in this process, for the small Mask R-CNN is in no registry but that of this process.
+    """
+    monkeypatch.chdir(tmp_path)
 
     def run(task: str, *words: str) -> Path:
         checkpoint = trained(RECIPES_OF[task], cache)
@@ -53,22 +55,10 @@ def prelabelled(tmp_path: Path, cache: Path) -> Prelabel:
             (tmp_path / "photos").mkdir(exist_ok=True)
             Pictures.fromarray(drawn.pixels).save(tmp_path / "photos" / f"{number:03}.png")
         (tmp_path / "classes.txt").write_text("\n".join(CLASSES))
-        said = [
-            sys.executable,
-            "-m",
-            "labelkit",
-            "prelabel",
-            "photos",
-            "out",
-            *RECIPES[RECIPES_OF[task]].arguments,
-        ]
+        said = ["prelabel", "photos", "out", *RECIPES[RECIPES_OF[task]].arguments]
         said[said.index("--task") + 1] = task
         said += ["--weights", str(checkpoint), "--classes", "classes.txt", "--device", "cpu", *words]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(
-            said, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
+        assert cli.main(said, "labelkit", standalone_mode=False) == 0
         return tmp_path / "out"
 
     return run
