@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from made import HEADER, record_lists
 from test_cli import labelkit
-from test_comparing import MADE, box, image, label, painted, predicted, record, thing
+from test_comparing import MADE, box, image, label, painted, predicted, record, seen, thing
 from test_laws import folder, write_jsonl
 from test_terminal import shown
 
@@ -176,6 +176,22 @@ def test_an_empty_annotation_is_a_review_and_a_missing_one_is_none(before: Path)
     assert (done.objects.total.accepted, done.objects.total.deleted) == (1, 1)
 
 
+def test_a_task_that_nobody_annotated_in_label_studio_was_not_reviewed(before: Path) -> None:
+    after = before.with_name("tasks")
+    convert(before, after, to="labelstudio", images="none")
+    file = after / "tasks.json"
+    tasks = json.loads(file.read_text("utf-8"))
+    (done,) = [each for each in tasks if each["data"]["image"].endswith("b/2.jpg")]
+    result = done["predictions"][0]["result"]
+    done["annotations"] = [{"id": 5, "parent_prediction": done["predictions"][0].get("id"), "result": result}]
+    file.write_text(json.dumps(tasks), "utf-8")
+    said = compare(before, after)
+    assert (said.images, said.not_reviewed, said.objects.total.predicted) == (1, (2, 5), 1)
+    shown = labelkit("compare", before, after)
+    assert "1 image reviewed, 2 not reviewed (5 predictions, not counted)" in shown.stdout
+    assert as_json(said)["images"]["not_reviewed"] == 2
+
+
 def test_whole_pixels_are_accepted_in_voc(before: Path) -> None:
     after = before.with_name("cut")
     convert(before, after, to="voc", images="none", carrier=False)
@@ -198,7 +214,7 @@ def test_what_nobody_edits_in_a_format_is_accepted(to: str, items: list[Record])
         before = write_jsonl(root / "before", HEADER, items)
         convert(before, root / "after", to=to, images="none")
         done = compare(before, root / "after")
-    assert (done.images, list(done.errors)) == (len(items), [])
+    assert (done.images, list(done.errors)) == (len(seen(items)), [])
     for counts in (done.objects.total, done.labels.total):
         assert (counts.accepted, counts.unchanged, counts.added) == (counts.predicted, counts.human, 0)
     assert (done.maps.changed, done.maps.changed_human, done.maps.added) == (0, 0, 0)

@@ -46,8 +46,9 @@ class Maps:
 class Comparison:
     """What became of predictions, and of what humans had said before.
 
-    images: on both sides, and so reviewed. not_reviewed: images that only PRELABELS has, and how many
-    predictions (objects, image labels, maps) are in them. only_reviewed: images that only REVIEWED has, and
+    images: on both sides, and reviewed. not_reviewed: images that only PRELABELS has, or of which every
+    prediction is still pending where REVIEWED tells statuses, and how many predictions (objects, image
+    labels, maps) are in them. only_reviewed: images that only REVIEWED has, and
     how many labels of any kind. strangers: an image of each, where the data sets have none in common.
     agreement: of the pixels of predicted maps. relabelled: how often each class became each other one, most
     first. thresholds: for each wanted precision all classes together, then each class. errors: what could not
