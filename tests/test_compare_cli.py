@@ -355,6 +355,34 @@ def test_what_cannot_be_read_is_told_and_the_exit_code_says_so(before: Path) -> 
     assert "1 image reviewed, 2 not reviewed" in done.stdout
 
 
+def test_an_image_that_was_not_counted_is_exit_1_and_every_message_is_shown_with_its_count(
+    tmp_path: Path,
+) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(path=f"{k}.jpg") for k in (1, 1, 2, 2)])
+    after = write_jsonl(tmp_path / "after", HEADER, [record(path=f"{k}.jpg") for k in (1, 2, 2)])
+    done = labelkit("compare", before, after)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines()[-3:] == [
+        "CMP102 image-twice (3)",
+        f"  2.jpg: twice in {after}; the first one counts",
+        f"  2 times, first at 1.jpg: twice in {before}; the first one counts",
+    ]
+
+
+def test_an_image_that_could_be_two_is_exit_1(tmp_path: Path) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(path="1.jpg")])
+    after = write_jsonl(tmp_path / "after", HEADER, [record(path="1.png"), record(path="1.bmp")])
+    done = labelkit("compare", before, after)
+    assert done.returncode == 1
+    assert "1.jpg: could be 1.bmp or 1.png, as 1.jpg could; not compared" in done.stdout
+
+
+def test_an_image_of_another_suffix_is_compared_and_exit_0(tmp_path: Path) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(path="1.jpg")])
+    after = write_jsonl(tmp_path / "after", HEADER, [record(path="1.png")])
+    assert labelkit("compare", before, after).returncode == 0
+
+
 def test_without_any_provenance_that_is_said(tmp_path: Path) -> None:
     before = write_jsonl(tmp_path / "before", HEADER, [record(BoundingBox(box=box(4), category="car"))])
     done = labelkit("compare", before, before)

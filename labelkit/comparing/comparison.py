@@ -16,6 +16,7 @@ from labelkit.loss import Ledger
 from labelkit.thresholds import REST, Thresholds
 
 MIN_IOU = 0.5
+_NOT_COMPARED = frozenset({"CMP101", "CMP102"})  # an image that could be several, or is there twice
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Comparison:
     thresholds: Sequence[Threshold]
     errors: Sequence[RecordError]
     ledger: Ledger
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all could be read and compared."""
+        return not self.errors and _NOT_COMPARED.isdisjoint(self.ledger.counts)
 
     def proposed(self) -> Thresholds:
         """Thresholds for the one precision that was wanted: classes with enough predictions have their own.

@@ -50,9 +50,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield f"semantic maps: {_maps(comparison)}"
     if _has_no_prediction(comparison):
         yield "nothing before the review has a provenance, from its format or a carrier: no machine made it"
-    for code, name, count, examples in comparison.ledger.rows():
-        first = examples[0]
-        yield f"{code} {name} ({count:,}): {first.place}: {first.message}"
+    for code, name, count, _ in comparison.ledger.rows():
+        yield f"{code} {name} ({count:,})"
+        yield from (f"  {said}" for said in comparison.ledger.told(code, "--output-format json"))
 
 
 def _has_no_prediction(comparison: Comparison) -> bool:
