@@ -17,7 +17,7 @@ LAYERS = [
     {"table", "drawing"},
     {"image_files", "outline"},
     {"map_files", "photos"},
-    {"visible", "canonical", "merge_maps", "align"},
+    {"visible", "canonical", "merge_maps", "implied_maps", "align"},
     {"restore"},
     {"formats", "schema", "derive", "publish"},
     {"select", "loss", "checks", "classmaps", "images", "survey", "likeness"},

@@ -19,6 +19,7 @@ from test_laws import folder, write_jsonl
 from test_terminal import shown
 
 from labelkit import Record, compare, convert
+from labelkit.comparing import Maps
 from labelkit.comparing.counts import Counts
 from labelkit.formats import formats
 from labelkit.model import BoundingBox
@@ -235,6 +236,22 @@ def test_masks_survive_every_format_that_has_them(tmp_path: Path) -> None:
                 assert done.strangers is not None
                 continue
             assert (done.objects.total.accepted, list(done.errors)) == (2, [])
+            assert done.maps == Maps()
+
+
+@pytest.mark.parametrize(("carrier", "moved"), [(True, 0), (False, 1)])
+def test_a_mask_that_another_covers_in_part_has_moved_in_voc_without_a_carrier(
+    tmp_path: Path, carrier: bool, moved: int
+) -> None:
+    objects = [
+        thing("rle", box(0), "person", provenance=MADE),
+        thing("rle", box(0, dx=15), "car", provenance=MADE),
+    ]
+    before = write_jsonl(tmp_path / "before", HEADER, [record(*objects)])
+    convert(before, tmp_path / "after", to="voc", images="none", carrier=carrier)
+    done = compare(before, tmp_path / "after")
+    assert (done.objects.total.moved, done.objects.total.accepted) == (moved, 2 - moved)
+    assert done.maps == Maps()
 
 
 def test_an_object_that_is_relabelled_in_cvat_is_the_same_object(tmp_path: Path) -> None:

@@ -582,6 +582,31 @@ def test_maps_are_told_by_who_made_them() -> None:
         assert bool(done.agreement.pixels) == (expected.accepted + expected.changed > 0)
 
 
+def test_a_map_that_says_what_the_objects_say_is_neither_added_nor_deleted() -> None:
+    item = thing("rle", box(0), "person", provenance=MADE)
+    bare = record(item)
+    pixels = np.zeros((SIDE * CELLS, SIDE * CELLS), np.int32)
+    pixels[10:30, 10:30] = 1
+    implied, more = (
+        bare.model_copy(update={"maps": painted(each).maps}) for each in (pixels, np.roll(pixels, 1))
+    )
+    for before, after, expected in [
+        (bare, implied, Maps()),
+        (implied, bare, Maps()),
+        (bare, more, Maps(added=1)),
+        (more, bare, Maps(deleted_human=1)),
+    ]:
+        assert compared([before], [after]).maps == expected
+
+
+def test_a_predicted_map_that_is_gone_is_deleted_whatever_the_objects_say() -> None:
+    item = thing("rle", box(0), "person", provenance=MADE)
+    pixels = np.zeros((SIDE * CELLS, SIDE * CELLS), np.int32)
+    pixels[10:30, 10:30] = 1
+    before = record(item).model_copy(update={"maps": painted(pixels, provenance=MADE).maps})
+    assert compared([before], [record(item)]).maps == Maps(deleted=1)
+
+
 def test_maps_of_two_sizes_are_an_error() -> None:
     before, after = painted(np.ones((4, 4), np.int32)), painted(np.ones((2, 8), np.int32))
     done = compared([before], [after.model_copy(update={"image": before.image})])
