@@ -68,10 +68,11 @@ class Thing:
 
 @dataclass(frozen=True)
 class Area:
-    """The pixels of one class in a map; shown is None of those that are to be ignored."""
+    """The pixels of one class in a map; shown is None of those that are to be ignored, in any map."""
 
     shown: Shown | None
     runs: Counts
+    map: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,11 @@ class Scene:
     things: tuple[Thing, ...]
     faults: tuple[str, ...]
     unseen: tuple[str, ...]
+
+    @property
+    def maps(self) -> int:
+        """How many maps show a class."""
+        return len({area.map for area in self.areas if area.shown is not None})
 
 
 def scene(
@@ -234,7 +240,7 @@ def _areas(record: Record, faults: list[str]) -> Iterator[Area]:
             if item.ignore is not None and item.ignore in cell_runs(item):
                 ignored.append(cell_runs(item)[item.ignore])
             if isinstance(item, SemanticMap):
-                areas += _of_classes(item)
+                areas += _of_classes(name, item)
         except (ValueError, OverflowError) as error:
             faults.append(f"map {name}: it cannot be drawn ({error})")
     if ignored:
@@ -250,10 +256,11 @@ def _check_size(record: Record, item: PixelMap) -> None:
         raise ValueError(f"{width} x {height} pixels, the image has {stated}")
 
 
-def _of_classes(item: SemanticMap) -> Iterator[Area]:
+def _of_classes(map: str, item: SemanticMap) -> Iterator[Area]:
     found: dict[str, list[Counts]] = {}
     for value, runs in cell_runs(item).items():
         if value in item.classes and value != item.ignore:
             found.setdefault(item.classes[value], []).append(runs)
     for name, each in found.items():
-        yield Area(_shown(name, None, item.provenance, [], ["area of a label map"]), rle.union(each))
+        shown = _shown(name, None, item.provenance, [], ["area of a label map"])
+        yield Area(shown, rle.union(each), map)
