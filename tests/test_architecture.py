@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 # A module imports only from rows above its own, or its own package.
 LAYERS = [
     {"findings"},
-    {"errors", "model", "geometry", "changes", "naming"},
+    {"errors", "model", "geometry", "changes", "naming", "elide"},
     {"pixels", "shapes", "places", "globs"},
     {"table", "drawing"},
     {"image_files", "outline"},

@@ -319,6 +319,27 @@ def test_the_tables_fit_the_terminal(before: Path, columns: int) -> None:
     assert max(map(len, tables)) <= columns
 
 
+def test_long_names_are_cut_in_tables_that_fit_a_terminal_and_whole_in_json(tmp_path: Path) -> None:
+    names = [f"{'a long name of a class, ' * 3}{k}{'x' * 12}" for k in range(2)]
+    assert len(names[0]) == 85
+    categories = tuple(HEADER.categories[0].model_copy(update={"name": name}) for name in names)
+    header = HEADER.model_copy(update={"categories": categories})
+    pairs = [(predicted(k, 0.9, names[0]), predicted(k, 0.9, names[k % 2])) for k in range(60)]
+    old, new = zip(*pairs, strict=True)
+    before = write_jsonl(tmp_path / "before", header, [record(*old)])
+    after = write_jsonl(tmp_path / "after", header, [record(*new)])
+    lines = shown("compare", before, after, "--precision", "0.5", columns=80)
+    tables = lines[next(k for k, line in enumerate(lines) if line.startswith("predicted objects")) :]
+    assert max(map(len, tables)) <= 80
+    rows = [line for line in tables if "long name" in line]
+    short = tuple(f"a long name of \u2026 {k}{'x' * 12}" for k in range(2))
+    assert len(rows) == 4
+    assert all(line.startswith(short) for line in rows)
+    assert not [line for line in tables if line.strip().startswith("x")]
+    done = labelkit("compare", before, after, "--output-format", "json")
+    assert [each["name"] for each in json.loads(done.stdout)["objects"]["classes"]] == names
+
+
 def test_json_says_the_same(before: Path, tmp_path: Path) -> None:
     after = reviewed(before, "jsonl")
     target = tmp_path / "report.json"

@@ -268,6 +268,25 @@ def test_images_are_found_by_words_and_left_out_where_nothing_of_them_is_shown(
     assert seen[6] == ["3 of 5 images, 4 objects, 1 image label shown"]
 
 
+def test_a_long_name_is_cut_where_it_is_shown_and_found_whole(chromium: str, tmp_path: Path) -> None:
+    long = "a long name of a class, " * 3 + "b" * 13
+    categories = (Category(name=long), Category(name="dog"))
+    header = Header(categories=categories)
+    found = (
+        image("a.jpg", box(long, 0.9)),
+        image("b.jpg", labels=(ImageLabel(category=long),)),
+        image("c.jpg"),
+    )
+    show(written(tmp_path / "set", found, header), tmp_path / "out", png=False)
+    short = f"a long name of \u2026 {'b' * 13}"
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert f">{short} 0.90</text>" in page and f">{short}</span>" in page
+    assert f"<title>{long}\n" in page and f'title="{long}\n' in page
+    script = f"""{SEE}
+        set(panel.querySelector("input[type=search]"), "{long}"); return names();"""
+    assert driven(chromium, tmp_path / "out/index.html", script) == ["a.jpg", "b.jpg"]
+
+
 def test_image_labels_and_maps_are_counted_as_they_are_shown(chromium: str, tmp_path: Path) -> None:
     labelled = image("a.jpg", labels=(ImageLabel(category="cat"), ImageLabel(category="dog")))
     mapped = image("b.jpg", maps={"semantic": halves()})
@@ -276,7 +295,7 @@ def test_image_labels_and_maps_are_counted_as_they_are_shown(chromium: str, tmp_
         chromium,
         tmp_path / "out/index.html",
         f"""{SEE}
-        const told = () => [...document.querySelectorAll("[data-count]"), panel.querySelector(".row > output")]
+        const told = () => [...document.querySelectorAll("[data-count], .row > output[aria-live]")]
           .map((element) => element.textContent);
         const seen = [told()];
         check(0, false); seen.push(told());
@@ -284,9 +303,9 @@ def test_image_labels_and_maps_are_counted_as_they_are_shown(chromium: str, tmp_
         return seen;""",
     )
     assert seen == [
-        ["2 image labels", "1 semantic map", "2 of 2 images, 2 image labels, 1 semantic map shown"],
-        ["1 image label", "1 semantic map", "2 of 2 images, 1 image label, 1 semantic map shown"],
-        ["0 objects", "0 objects", "2 of 2 images, 0 objects shown"],
+        ["2 of 2 images, 2 image labels, 1 semantic map shown", "2 image labels", "1 semantic map"],
+        ["2 of 2 images, 1 image label, 1 semantic map shown", "1 image label", "1 semantic map"],
+        ["2 of 2 images, 0 objects shown", "0 objects", "0 objects"],
     ]
 
 

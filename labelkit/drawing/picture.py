@@ -28,6 +28,7 @@ from labelkit.drawing.paint import (
     rectangle,
 )
 from labelkit.drawing.scene import Area, Scene, Shown, Thing
+from labelkit.elide import elided
 from labelkit.geometry import rle
 from labelkit.model import Box
 
@@ -177,7 +178,7 @@ def _legend(
     entries = []
     for name, count in counts.most_common(_MOST_ENTRIES):
         tag = written(" ", size=size, ink=BLACK, ground=colours[name])
-        words = _plain(f"{name} {count}" if count else name, size)
+        words = _plain(f"{elided(name)} {count}" if count else elided(name), size)
         entries.append(np.concatenate((tag, words), axis=1))
     if len(counts) > _MOST_ENTRIES:
         entries.append(_plain(f"and {len(counts) - _MOST_ENTRIES} more classes", size))

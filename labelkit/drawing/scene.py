@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labelkit.drawing.paint import DASHED, DOTTED, SOLID
+from labelkit.elide import elided
 from labelkit.geometry import rle
 from labelkit.model import Box, ImageLabel, Mask, Object, PixelMap, Polygons, Provenance, Record, SemanticMap
 from labelkit.pixels import SIDE_LIMIT, Counts, cell_runs, map_pixels, mask_runs, refuse_huge
@@ -25,7 +26,10 @@ _UNKNOWN = (640, 480)  # width and height of an image of which nobody knows them
 
 @dataclass(frozen=True)
 class Shown:
-    """A label in words. words, marks: beside it. details: all that is known of it, a line each."""
+    """A label in words. words, marks: beside it, a long name made short.
+
+    details: all that is known of it, a line each.
+    """
 
     category: str
     words: str
@@ -215,7 +219,8 @@ def _shown(
     """A label in words; the score of a prediction is its provenance's where it has no other."""
     if score is None and provenance is not None:
         score = provenance.score
-    words = category if score is None else f"{category} {score:.2f}"
+    name = elided(category)
+    words = name if score is None else f"{name} {score:.2f}"
     marks, style = list(flags), SOLID
     lines = [f"score: {score:g}"] if score is not None else []
     lines += [", ".join(flags)] if flags else []

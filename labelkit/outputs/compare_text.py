@@ -10,6 +10,7 @@ from labelkit.comparing import Comparison
 from labelkit.comparing.comparison import Maps
 from labelkit.comparing.counts import Bin, Counts, Table
 from labelkit.comparing.precision import Threshold
+from labelkit.elide import elided
 from labelkit.merge_maps import Said
 from labelkit.outputs.tables import Columns, count_of, printable, write_tables
 
@@ -19,7 +20,8 @@ _ALL = "(all)"
 
 def write(comparison: Comparison, stream: TextIO) -> None:
     """A few lines, then all tables that have something to say."""
-    write_tables(map(printable, _lines(comparison)), _tables(comparison), stream)
+    tables = ((title, _short(columns)) for title, columns in _tables(comparison))
+    write_tables(map(printable, _lines(comparison)), tables, stream)
 
 
 def summary(comparison: Comparison) -> str:
@@ -115,6 +117,12 @@ def _tables(comparison: Comparison) -> Iterator[tuple[str, Columns]]:
             yield _first("pixels that changed", changed), _pairs(changed, "pixels")
     for wanted in dict.fromkeys(comparison.settings.precisions):
         yield _thresholds(comparison, wanted)
+
+
+def _short(columns: Columns) -> Columns:
+    """A table whose names leave room for its numbers on a narrow terminal."""
+    first = len(columns.names)
+    return columns._replace(rows=[[*map(elided, row[:first]), *row[first:]] for row in columns.rows])
 
 
 def _with_total(rows: list[tuple[str, Counts]]) -> list[tuple[str, Counts]]:

@@ -23,7 +23,8 @@
   const items = [...gallery.querySelectorAll("[data-item]")].map((element, place) => ({
     element, place,
     name: element.dataset.name,
-    words: element.textContent.toLowerCase(),
+    words: [element.textContent, ...[...element.querySelectorAll(".chip")].map((chip) => chip.title)]
+      .join("\n").toLowerCase(),
     shapes: shapes(element),
     svg: element.querySelector(".open svg"),
     count: element.querySelector("[data-count]"),
