@@ -17,6 +17,7 @@ from labelkit.model import Category, Header, ImageLabel, PixelMap, Record, Seman
 
 _ORIGIN = "#"  # the key in raw under which an object's position travels through a format's adjust
 _EXAMPLES = 20
+_TOLD = 3
 
 _OBJECT_FIELDS = (
     "crowd",
@@ -234,6 +235,20 @@ class Ledger:
         return [
             (code, CODES[code][0], self.counts[code], self.examples[code]) for code in sorted(self.counts)
         ]
+
+    def told(self, code: str, whole: str) -> Iterator[str]:
+        """The first messages of a code, each with its count or, where it was said once, with its place.
+
+        whole: the option that gives more of them.
+        """
+        left = self.counts[code]
+        for example in self.examples[code][:_TOLD]:
+            said = self.messages[code][example.message]
+            left -= said
+            where = f"{said} times, first at {example.place}" if said > example.count else example.place
+            yield f"{where}: {example.message}"
+        if left > 0:
+            yield f"and {left} more ({whole} lists the kinds)"
 
     def as_json(self) -> list[dict[str, Any]]:
         """The ledger as JSON values, by code."""

@@ -38,13 +38,16 @@ _NOT_DRAWN = frozenset({"ODD006", "ODD014", "ODD016"})
 class Showing:
     """What was drawn. errors: records that could not be read. findings: what is not drawn, or not as it is.
 
-    is_cut: whether there are more images than were to be drawn.
+    labels: those of whole images. maps: those that show a class. is_cut: whether there are more images than
+    were to be drawn.
     """
 
     source: Path
     destination: Path
     images: int = 0
     objects: int = 0
+    labels: int = 0
+    maps: int = 0
     is_cut: bool = False
     errors: list[RecordError] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -85,6 +88,8 @@ def show(
     Raises DestinationError, FormatError, UsageError.
     """
     source = Path(source)
+    if min_score is not None and not 0 <= min_score <= 1:
+        raise UsageError("--min-score", f"{min_score:g}", "a number from 0 to 1")
     if limit < 1 or not (png or gallery):
         raise UsageError("show", "nothing to draw", "an image at least, as a PNG or in the gallery")
     wanted = _Wanted(
@@ -222,6 +227,8 @@ class _Drawn:
     """An image that was drawn, or why it was not. card: for the gallery."""
 
     objects: int = 0
+    labels: int = 0
+    maps: int = 0
     card: Card | None = None
     findings: tuple[Finding, ...] = ()
     error: RecordError | None = None
@@ -246,6 +253,8 @@ def _draw_all(
             return
         done.images += 1
         done.objects += drawn.objects
+        done.labels += drawn.labels
+        done.maps += drawn.maps
         if gallery and drawn.card:
             gallery.add(drawn.card)
         if progress:
@@ -312,7 +321,7 @@ def _drawn(plan: _Plan, record: Record, file: Path | None, name: str, id: str) -
     if plan.gallery:
         numbers = {each: number for number, each in enumerate(plan.colours)}
         made = card(seen, path, photo, numbers, id=id)
-    return _Drawn(len(seen.things), made, tuple(found))
+    return _Drawn(len(seen.things), len(seen.labels), seen.maps, made, tuple(found))
 
 
 def _photo(record: Record, file: Path | None, found: list[Finding], *, longest: int | None) -> Photo | None:

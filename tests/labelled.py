@@ -16,10 +16,13 @@ from labelkit.model import (
     Header,
     ImageLabel,
     Instance,
+    Layer,
+    Layers,
     Mask,
     Polygons,
     Provenance,
     Record,
+    SemanticMap,
 )
 from labelkit.model import Image as ModelImage
 from labelkit.pixels import rle_mask
@@ -44,6 +47,16 @@ def disc(category: str) -> Instance:
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     far = np.hypot(x - 320, y - 240)
     return Instance(category=category, mask=rle_mask(rle.encode_mask((far < 99) & (far > 40)), HEIGHT, WIDTH))
+
+
+def halves() -> SemanticMap:
+    """A map of a cat on the left and a dog on the right."""
+    values = np.ones((HEIGHT, WIDTH), int)
+    values[:, 320:] = 2
+    layers = tuple(
+        Layer(value=value, mask=rle_mask(rle.encode_mask(values == value), HEIGHT, WIDTH)) for value in (1, 2)
+    )
+    return SemanticMap(source=Layers(height=HEIGHT, width=WIDTH, layers=layers), classes={1: "cat", 2: "dog"})
 
 
 def image(path: str, *objects: BoundingBox | Instance, **fields: object) -> Record:

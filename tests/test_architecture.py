@@ -12,12 +12,12 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 # A module imports only from rows above its own, or its own package.
 LAYERS = [
     {"findings"},
-    {"errors", "model", "geometry", "changes", "naming"},
+    {"errors", "model", "geometry", "changes", "naming", "elide"},
     {"pixels", "shapes", "places", "globs"},
     {"table", "drawing"},
     {"image_files", "outline"},
     {"map_files", "photos"},
-    {"visible", "canonical", "merge_maps", "align"},
+    {"visible", "canonical", "merge_maps", "implied_maps", "align"},
     {"restore"},
     {"formats", "schema", "derive", "publish"},
     {"select", "loss", "checks", "classmaps", "images", "survey", "likeness"},

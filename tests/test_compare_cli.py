@@ -14,11 +14,12 @@ import pytest
 from hypothesis import given, settings
 from made import HEADER, record_lists
 from test_cli import labelkit
-from test_comparing import MADE, box, image, label, painted, predicted, record, thing
+from test_comparing import MADE, box, image, label, painted, predicted, record, seen, thing
 from test_laws import folder, write_jsonl
 from test_terminal import shown
 
 from labelkit import Record, compare, convert
+from labelkit.comparing import Maps
 from labelkit.comparing.counts import Counts
 from labelkit.formats import formats
 from labelkit.model import BoundingBox
@@ -176,6 +177,22 @@ def test_an_empty_annotation_is_a_review_and_a_missing_one_is_none(before: Path)
     assert (done.objects.total.accepted, done.objects.total.deleted) == (1, 1)
 
 
+def test_a_task_that_nobody_annotated_in_label_studio_was_not_reviewed(before: Path) -> None:
+    after = before.with_name("tasks")
+    convert(before, after, to="labelstudio", images="none")
+    file = after / "tasks.json"
+    tasks = json.loads(file.read_text("utf-8"))
+    (done,) = [each for each in tasks if each["data"]["image"].endswith("b/2.jpg")]
+    result = done["predictions"][0]["result"]
+    done["annotations"] = [{"id": 5, "parent_prediction": done["predictions"][0].get("id"), "result": result}]
+    file.write_text(json.dumps(tasks), "utf-8")
+    said = compare(before, after)
+    assert (said.images, said.not_reviewed, said.objects.total.predicted) == (1, (2, 5), 1)
+    shown = labelkit("compare", before, after)
+    assert "1 image reviewed, 2 not reviewed (5 predictions, not counted)" in shown.stdout
+    assert as_json(said)["images"]["not_reviewed"] == 2
+
+
 def test_whole_pixels_are_accepted_in_voc(before: Path) -> None:
     after = before.with_name("cut")
     convert(before, after, to="voc", images="none", carrier=False)
@@ -198,7 +215,7 @@ def test_what_nobody_edits_in_a_format_is_accepted(to: str, items: list[Record])
         before = write_jsonl(root / "before", HEADER, items)
         convert(before, root / "after", to=to, images="none")
         done = compare(before, root / "after")
-    assert (done.images, list(done.errors)) == (len(items), [])
+    assert (done.images, list(done.errors)) == (len(seen(items)), [])
     for counts in (done.objects.total, done.labels.total):
         assert (counts.accepted, counts.unchanged, counts.added) == (counts.predicted, counts.human, 0)
     assert (done.maps.changed, done.maps.changed_human, done.maps.added) == (0, 0, 0)
@@ -219,6 +236,22 @@ def test_masks_survive_every_format_that_has_them(tmp_path: Path) -> None:
                 assert done.strangers is not None
                 continue
             assert (done.objects.total.accepted, list(done.errors)) == (2, [])
+            assert done.maps == Maps()
+
+
+@pytest.mark.parametrize(("carrier", "moved"), [(True, 0), (False, 1)])
+def test_a_mask_that_another_covers_in_part_has_moved_in_voc_without_a_carrier(
+    tmp_path: Path, carrier: bool, moved: int
+) -> None:
+    objects = [
+        thing("rle", box(0), "person", provenance=MADE),
+        thing("rle", box(0, dx=15), "car", provenance=MADE),
+    ]
+    before = write_jsonl(tmp_path / "before", HEADER, [record(*objects)])
+    convert(before, tmp_path / "after", to="voc", images="none", carrier=carrier)
+    done = compare(before, tmp_path / "after")
+    assert (done.objects.total.moved, done.objects.total.accepted) == (moved, 2 - moved)
+    assert done.maps == Maps()
 
 
 def test_an_object_that_is_relabelled_in_cvat_is_the_same_object(tmp_path: Path) -> None:
@@ -286,6 +319,27 @@ def test_the_tables_fit_the_terminal(before: Path, columns: int) -> None:
     assert max(map(len, tables)) <= columns
 
 
+def test_long_names_are_cut_in_tables_that_fit_a_terminal_and_whole_in_json(tmp_path: Path) -> None:
+    names = [f"{'a long name of a class, ' * 3}{k}{'x' * 12}" for k in range(2)]
+    assert len(names[0]) == 85
+    categories = tuple(HEADER.categories[0].model_copy(update={"name": name}) for name in names)
+    header = HEADER.model_copy(update={"categories": categories})
+    pairs = [(predicted(k, 0.9, names[0]), predicted(k, 0.9, names[k % 2])) for k in range(60)]
+    old, new = zip(*pairs, strict=True)
+    before = write_jsonl(tmp_path / "before", header, [record(*old)])
+    after = write_jsonl(tmp_path / "after", header, [record(*new)])
+    lines = shown("compare", before, after, "--precision", "0.5", columns=80)
+    tables = lines[next(k for k, line in enumerate(lines) if line.startswith("predicted objects")) :]
+    assert max(map(len, tables)) <= 80
+    rows = [line for line in tables if "long name" in line]
+    short = tuple(f"a long name of \u2026 {k}{'x' * 12}" for k in range(2))
+    assert len(rows) == 4
+    assert all(line.startswith(short) for line in rows)
+    assert not [line for line in tables if line.strip().startswith("x")]
+    done = labelkit("compare", before, after, "--output-format", "json")
+    assert [each["name"] for each in json.loads(done.stdout)["objects"]["classes"]] == names
+
+
 def test_json_says_the_same(before: Path, tmp_path: Path) -> None:
     after = reviewed(before, "jsonl")
     target = tmp_path / "report.json"
@@ -337,6 +391,34 @@ def test_what_cannot_be_read_is_told_and_the_exit_code_says_so(before: Path) -> 
     assert "records.jsonl:3" in done.stderr
     assert "1 error on the way (not counted)" in done.stdout
     assert "1 image reviewed, 2 not reviewed" in done.stdout
+
+
+def test_an_image_that_was_not_counted_is_exit_1_and_every_message_is_shown_with_its_count(
+    tmp_path: Path,
+) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(path=f"{k}.jpg") for k in (1, 1, 2, 2)])
+    after = write_jsonl(tmp_path / "after", HEADER, [record(path=f"{k}.jpg") for k in (1, 2, 2)])
+    done = labelkit("compare", before, after)
+    assert (done.returncode, done.stderr) == (1, "")
+    assert done.stdout.splitlines()[-3:] == [
+        "CMP102 image-twice (3)",
+        f"  2.jpg: twice in {after}; the first one counts",
+        f"  2 times, first at 1.jpg: twice in {before}; the first one counts",
+    ]
+
+
+def test_an_image_that_could_be_two_is_exit_1(tmp_path: Path) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(path="1.jpg")])
+    after = write_jsonl(tmp_path / "after", HEADER, [record(path="1.png"), record(path="1.bmp")])
+    done = labelkit("compare", before, after)
+    assert done.returncode == 1
+    assert "1.jpg: could be 1.bmp or 1.png, as 1.jpg could; not compared" in done.stdout
+
+
+def test_an_image_of_another_suffix_is_compared_and_exit_0(tmp_path: Path) -> None:
+    before = write_jsonl(tmp_path / "before", HEADER, [record(path="1.jpg")])
+    after = write_jsonl(tmp_path / "after", HEADER, [record(path="1.png")])
+    assert labelkit("compare", before, after).returncode == 0
 
 
 def test_without_any_provenance_that_is_said(tmp_path: Path) -> None:

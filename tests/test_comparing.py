@@ -41,6 +41,7 @@ from labelkit.outputs.compare_json import as_json
 from labelkit.pixels import rle_mask
 
 MADE = Provenance(run="r1", model="m", score=0.5)
+KEPT = MADE.model_copy(update={"status": "accepted"})
 NAMES = ["person", "car", "bicycle"]
 SIDE = 40  # of the cell that each object has for itself
 CELLS = 8  # in a row; there are as many rows, of which edits use the lower half for what moves far
@@ -111,7 +112,7 @@ def reviews(draw: st.DrawFn) -> tuple[Record, Record, Counter[tuple[Any, ...]]]:
         edit = draw(st.sampled_from(EDITS))
         # What has lost its uid is found by where it is; a tool may lose the provenance, too.
         uid = uid if edit == "far" else draw(st.sampled_from([uid, None]))
-        kept = draw(st.sampled_from([made, None]))
+        kept = draw(st.sampled_from([made and KEPT, None]))
         now, target, dx, dy = was, cell, 0.0, 0.0
         if edit == "nudge" and kind != "rle":
             dx, dy = draw(st.floats(-0.9, 0.9)), draw(st.floats(-0.9, 0.9))
@@ -179,10 +180,24 @@ def test_the_counts_are_those_of_what_was_done(
         assert counts.gained == sum(n for key, n in done.items() if key[0] == "relabelled" and key[2] == name)
 
 
+def seen(items: list[Record]) -> list[Record]:
+    """Those that were reviewed, as far as statuses tell."""
+
+    def statuses(item: Record) -> set[str]:
+        maps = [each for each in item.maps.values() if isinstance(each, SemanticMap)]
+        made = (each.provenance for each in (*item.objects, *item.labels, *maps))
+        return {each.status for each in made if each is not None}
+
+    if not any(statuses(item) - {"pending"} for item in items):
+        return items
+    return [item for item in items if statuses(item) != {"pending"}]
+
+
 @given(items=record_lists())
 @settings(max_examples=60)
 def test_a_set_and_itself_is_accepted_and_unchanged(items: list[Record]) -> None:
     done = compared(items, items)
+    items = seen(items)
     assert (done.images, list(done.errors), list(done.relabelled)) == (len(items), [], [])
     for table in (done.objects, done.labels):
         total = table.total
@@ -358,6 +373,60 @@ def test_images_that_were_not_reviewed_are_not_deletions() -> None:
     assert done.objects.total == Counts(predicted=1, deleted=1)
 
 
+def reviewed_as(status: str, *, score: float = 0.5) -> BoundingBox:
+    made = MADE.model_copy(update={"status": status, "score": score})
+    return predicted(0).model_copy(update={"provenance": made})
+
+
+@pytest.mark.parametrize("status", ["accepted", "changed", "rejected"])
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_where_the_tool_tells_statuses_an_image_that_is_still_pending_was_not_reviewed(
+    status: str, suffix: str
+) -> None:
+    before = [
+        record(predicted(0), path="a.jpg"),
+        record(predicted(0), predicted(1), path="b.jpg"),
+        record(predicted(0), path="c.jpg"),
+    ]
+    after = [
+        record(predicted(0), predicted(1), path=f"b{suffix}"),
+        record(path="c.jpg"),
+        record(reviewed_as(status), path="a.jpg"),
+    ]
+    done = compared(before, after)
+    assert (done.images, done.not_reviewed, done.only_reviewed) == (2, (1, 2), (0, 0))
+    assert (done.objects.total.predicted, done.objects.total.added) == (2, 0)
+
+
+def test_one_status_of_a_person_makes_an_image_reviewed() -> None:
+    before = [record(predicted(0), predicted(1))]
+    done = compared(before, [record(reviewed_as("accepted"), predicted(1))])
+    assert (done.images, done.not_reviewed, done.objects.total.accepted) == (1, (0, 0), 2)
+
+
+def test_image_labels_and_maps_tell_statuses_too() -> None:
+    waiting = record(predicted(0), path="c.jpg")
+    before = record(path="a.jpg", labels=(label("car"),))
+    after = record(path="a.jpg", labels=(ImageLabel(category="car", provenance=KEPT),))
+    assert compared([before, waiting], [after, waiting]).not_reviewed == (1, 1)
+    pixels = np.ones((4, 4), np.int32)
+    done = compared([painted(pixels, provenance=MADE), waiting], [painted(pixels, provenance=KEPT), waiting])
+    assert (done.images, done.not_reviewed, done.maps.accepted) == (1, (1, 1), 1)
+
+
+def test_where_all_are_pending_the_tool_tells_no_status_and_all_are_reviewed() -> None:
+    before = [record(predicted(0), path="a.jpg"), record(predicted(0), path="b.jpg")]
+    done = compared(before, before)
+    assert (done.images, done.not_reviewed, done.objects.total.accepted) == (2, (0, 0), 2)
+
+
+def test_an_image_that_is_pending_on_both_sides_is_no_stranger() -> None:
+    before = [record(predicted(0), path="a.jpg"), record(predicted(0), path="x.jpg")]
+    after = [record(predicted(0), path="a.jpg"), record(reviewed_as("accepted"), path="y.jpg")]
+    done = compared(before, after)
+    assert (done.images, done.not_reviewed.images, done.strangers) == (0, 2, None)
+
+
 def test_without_a_common_image_nothing_is_counted_and_one_of_each_is_named() -> None:
     done = compared([record(predicted(0), path="x/a.jpg")], [record(predicted(0), path="a.jpg")])
     assert (done.images, done.strangers) == (0, ("x/a.jpg", "a.jpg"))
@@ -511,6 +580,31 @@ def test_maps_are_told_by_who_made_them() -> None:
         done = compared([before], [after])
         assert done.maps == expected
         assert bool(done.agreement.pixels) == (expected.accepted + expected.changed > 0)
+
+
+def test_a_map_that_says_what_the_objects_say_is_neither_added_nor_deleted() -> None:
+    item = thing("rle", box(0), "person", provenance=MADE)
+    bare = record(item)
+    pixels = np.zeros((SIDE * CELLS, SIDE * CELLS), np.int32)
+    pixels[10:30, 10:30] = 1
+    implied, more = (
+        bare.model_copy(update={"maps": painted(each).maps}) for each in (pixels, np.roll(pixels, 1))
+    )
+    for before, after, expected in [
+        (bare, implied, Maps()),
+        (implied, bare, Maps()),
+        (bare, more, Maps(added=1)),
+        (more, bare, Maps(deleted_human=1)),
+    ]:
+        assert compared([before], [after]).maps == expected
+
+
+def test_a_predicted_map_that_is_gone_is_deleted_whatever_the_objects_say() -> None:
+    item = thing("rle", box(0), "person", provenance=MADE)
+    pixels = np.zeros((SIDE * CELLS, SIDE * CELLS), np.int32)
+    pixels[10:30, 10:30] = 1
+    before = record(item).model_copy(update={"maps": painted(pixels, provenance=MADE).maps})
+    assert compared([before], [record(item)]).maps == Maps(deleted=1)
 
 
 def test_maps_of_two_sizes_are_an_error() -> None:

@@ -373,6 +373,56 @@ def test_the_legend_is_below_the_image_and_names_what_is_in_it() -> None:
         assert (made[HEIGHT:] == colour).all(axis=2).sum() > 100
 
 
+LINES = {
+    "solid": "solid: stated, accepted or changed by a person",
+    "dashed": "dashed: predicted, not yet reviewed",
+    "dotted": "dotted: rejected",
+}
+
+
+def has_words(legend: np.ndarray, said: str) -> bool:
+    """Whether a line of the legend of a picture of the usual size has these words."""
+    words = written(said, size=12, ink=(0, 0, 0), ground=(246, 247, 248))[..., 0]
+    windows = np.lib.stride_tricks.sliding_window_view(legend[..., 0], words.shape)
+    return bool((windows == words).all(axis=(2, 3)).any())
+
+
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        (["pending"], {"dashed"}),
+        (["rejected"], {"dotted"}),
+        (["pending", "accepted"], {"solid", "dashed"}),
+        (["accepted", "changed"], set()),
+        (["rejected", "pending", "changed"], {"solid", "dashed", "dotted"}),
+    ],
+)
+@pytest.mark.parametrize("kind", ["boxes", "labels"])
+def test_the_legend_explains_the_lines_that_are_drawn_and_no_others(
+    kind: str, statuses: list[str], told: set[str]
+) -> None:
+    made = [Provenance(run="r", model="m", status=status) for status in statuses]  # type: ignore[arg-type]
+    boxes = [BoundingBox(category="cat", box=Box(9, 9, 99, 99), provenance=each) for each in made]
+    labels = tuple(ImageLabel(category="cat", provenance=each) for each in made)
+    shown = record(*boxes) if kind == "boxes" else record(labels=labels)
+    legend = picture(scene(shown, None), photograph(), COLOURS)[HEIGHT:]
+    assert {style for style, words in LINES.items() if has_words(legend, words)} == told
+
+
+@pytest.mark.parametrize(
+    ("status", "share"), [("pending", (0.3, 0.7)), ("rejected", (0.3, 0.7)), ("accepted", (1, 1))]
+)
+def test_the_edge_of_an_image_label_is_drawn_as_that_of_an_object(
+    status: str, share: tuple[float, float]
+) -> None:
+    made = Provenance(run="r", model="m", status=status)  # type: ignore[arg-type]
+    shown = record(labels=(ImageLabel(category="cat", provenance=made),))
+    chip = (picture(scene(shown, None), photograph(), COLOURS)[HEIGHT:] == COLOURS["cat"]).all(axis=2)
+    rows, columns = np.nonzero(chip)
+    top = chip[rows.min(), columns.min() : columns.max() + 1]
+    assert share[0] <= top.mean() <= share[1]
+
+
 def test_flags_and_scores_are_in_the_words() -> None:
     item = BoundingBox(
         category="cat", box=Box(0, 0, 9, 9), crowd=True, difficult=True, truncated=False, score=0.456

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from browser import asked, browse, driven, pixels
 from hypothesis import given
-from labelled import RECORDS, box, image, photograph, predicted, written
+from labelled import RECORDS, box, halves, image, photograph, predicted, written
 from made import HEADER, records
 from PIL import Image
 from test_html import ELSEWHERE
@@ -78,7 +78,7 @@ def test_a_gallery_is_one_whole_file_that_needs_nothing_else(gallery: Path) -> N
     assert opened.count("image") == 5
     ids = [given["id"] for _, given in opened.elements if "id" in given]
     assert len(ids) == len(set(ids))
-    assert "5 images, 7 objects" in opened.said
+    assert "5 images, 7 objects, 1 image label" in opened.said
 
 
 def test_all_that_is_known_of_a_label_is_in_its_title(gallery: Path) -> None:
@@ -170,8 +170,8 @@ def test_what_maps_ignore_is_striped_and_classes_are_areas() -> None:
     assert (
         'fill="url(#s7)"><path class="fill" d="M0.0 100.0 640.0 100.0 640.0 200.0 0.0 200.0z"/>' in made.html
     )
-    assert '<g class="area k1 dashed" data-k="1" data-s="0.5"><title>dog\n' in made.html
-    assert made.has_ignored and made.labels == {"dog": 1} and made.objects == 0
+    assert '<g class="area k1 dashed" data-k="1" data-s="0.5" data-m="semantic"><title>dog\n' in made.html
+    assert made.has_ignored and made.classes == {"dog": 1} and made.objects == 0
 
 
 # --- a browser ---------------------------------------------------------------------------------------------
@@ -265,7 +265,48 @@ def test_images_are_found_by_words_and_left_out_where_nothing_of_them_is_shown(
     assert len(seen[3]) == 5
     assert seen[4] == ["b.jpg", "a 10.jpg", "a 2.jpg", "c/square.png"]
     assert seen[5] == ["b.jpg", "a 2.jpg", "c/square.png"]
-    assert seen[6] == ["3 of 5 images, 4 objects shown"]
+    assert seen[6] == ["3 of 5 images, 4 objects, 1 image label shown"]
+
+
+def test_a_long_name_is_cut_where_it_is_shown_and_found_whole(chromium: str, tmp_path: Path) -> None:
+    long = "a long name of a class, " * 3 + "b" * 13
+    categories = (Category(name=long), Category(name="dog"))
+    header = Header(categories=categories)
+    found = (
+        image("a.jpg", box(long, 0.9)),
+        image("b.jpg", labels=(ImageLabel(category=long),)),
+        image("c.jpg"),
+    )
+    show(written(tmp_path / "set", found, header), tmp_path / "out", png=False)
+    short = f"a long name of \u2026 {'b' * 13}"
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert f">{short} 0.90</text>" in page and f">{short}</span>" in page
+    assert f"<title>{long}\n" in page and f'title="{long}\n' in page
+    script = f"""{SEE}
+        set(panel.querySelector("input[type=search]"), "{long}"); return names();"""
+    assert driven(chromium, tmp_path / "out/index.html", script) == ["a.jpg", "b.jpg"]
+
+
+def test_image_labels_and_maps_are_counted_as_they_are_shown(chromium: str, tmp_path: Path) -> None:
+    labelled = image("a.jpg", labels=(ImageLabel(category="cat"), ImageLabel(category="dog")))
+    mapped = image("b.jpg", maps={"semantic": halves()})
+    show(written(tmp_path / "set", (labelled, mapped)), tmp_path / "out", png=False)
+    seen = driven(
+        chromium,
+        tmp_path / "out/index.html",
+        f"""{SEE}
+        const told = () => [...document.querySelectorAll("[data-count], .row > output[aria-live]")]
+          .map((element) => element.textContent);
+        const seen = [told()];
+        check(0, false); seen.push(told());
+        check(1, false); seen.push(told());
+        return seen;""",
+    )
+    assert seen == [
+        ["2 of 2 images, 2 image labels, 1 semantic map shown", "2 image labels", "1 semantic map"],
+        ["2 of 2 images, 1 image label, 1 semantic map shown", "1 image label", "1 semantic map"],
+        ["2 of 2 images, 0 objects shown", "0 objects", "0 objects"],
+    ]
 
 
 def test_an_image_is_opened_large_with_its_labels_in_words(chromium: str, gallery: Path) -> None:

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from labelled import HEADER, RECORDS, box, image, photograph, written
+from labelled import HEADER, RECORDS, box, halves, image, photograph, written
 from PIL import Image
 from test_cli import entries, labelkit
 
 import labelkit as library
 from labelkit.errors import DestinationError, UsageError
-from labelkit.model import Category, Header
+from labelkit.model import Category, Header, ImageLabel
 from labelkit.model import Image as ModelImage
 from labelkit.showing import default_destination, show
 
@@ -50,7 +50,7 @@ def pixels(path: Path) -> np.ndarray:
 def test_the_command_draws_every_image_and_says_where(tmp_path: Path) -> None:
     done = labelkit("show", written(tmp_path / "set"), "-o", tmp_path / "out")
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{tmp_path / 'out'}: 5 images, 7 objects (index.html, images/)\n"
+    assert done.stdout == f"{tmp_path / 'out'}: 5 images, 7 objects, 1 image label (index.html, images/)\n"
     made = ["a 10.jpg.png", "a 2.jpg.png", "b.jpg.png", "c/empty.jpg.png", "c/square.png"]
     assert sorted(files(tmp_path / "out")) == [f"images/{name}" for name in made] + ["index.html"]
     assert np.array_equal(pixels(tmp_path / "out/images/c/square.png")[:480][200:], photograph(4)[200:])
@@ -149,7 +149,34 @@ def test_the_command_says_its_options_as_the_library_does(tmp_path: Path) -> Non
         "show", source, "-o", tmp_path / "out", *said, "--no-png", "--jobs", "1", "--from", "jsonl"
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{tmp_path / 'out'}: 1 images, 1 objects (index.html)\n"
+    assert done.stdout == f"{tmp_path / 'out'}: 1 image, 1 object (index.html)\n"
+
+
+def test_a_score_that_is_no_number_from_0_to_1_is_a_wrong_use(tmp_path: Path) -> None:
+    done = labelkit("show", written(tmp_path / "set"), "-o", tmp_path / "out", "--min-score", "nan")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--min-score: nan; expected a number from 0 to 1" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("fields", "counted"),
+    [
+        ({"labels": (ImageLabel(category="dog"), ImageLabel(category="cat"))}, "2 image labels"),
+        ({"maps": {"semantic": halves(), "panoptic": halves()}}, "2 semantic maps"),
+        (
+            {"labels": (ImageLabel(category="dog"),), "maps": {"semantic": halves()}},
+            "1 image label, 1 semantic map",
+        ),
+        ({}, "0 objects"),
+    ],
+)
+def test_image_labels_and_maps_are_counted_too(tmp_path: Path, fields: dict[str, Any], counted: str) -> None:
+    source = written(tmp_path / "set", (image("a.jpg", **fields),))
+    done = labelkit("show", source, "-o", tmp_path / "out")
+    assert done.stdout == f"{tmp_path / 'out'}: 1 image, {counted} (index.html, images/)\n"
+    page = (tmp_path / "out/index.html").read_text("utf-8")
+    assert f"1 image, {counted};" in page
+    assert f'aria-label="a.jpg, 640 × 480 pixels, {counted}"' in page
 
 
 def test_a_limit_that_cuts_is_told(tmp_path: Path) -> None:
@@ -167,6 +194,10 @@ def test_a_limit_that_cuts_is_told(tmp_path: Path) -> None:
         {"images": "*.gif"},
         {"images": "[z-a]"},
         {"limit": 0},
+        {"min_score": float("nan")},
+        {"min_score": float("inf")},
+        {"min_score": -0.1},
+        {"min_score": 1.1},
         {"png": False, "gallery": False},
         {"options": {"voc": {"base": "0"}}},
         {"options": {"jsonl": {"base": "0"}}},
@@ -376,4 +407,4 @@ def test_a_name_without_glyphs_and_a_huge_size_break_nothing(tmp_path: Path) -> 
     done = labelkit("show", source, "-o", tmp_path / "out")
     assert done.returncode == 1
     assert "b.jpg" in done.stderr and "error" in done.stderr
-    assert "1 images, 1 objects" in done.stdout
+    assert "1 image, 1 object" in done.stdout

@@ -91,7 +91,7 @@ def command(
     if target is not None:
         with result() as stream:
             stream.write(import_module("labelkit.outputs.compare_text").summary(done) + "\n")
-    return 1 if done.errors else 0
+    return 0 if done.is_whole else 1
 
 
 def _write_thresholds(done: Comparison, file: Path) -> None:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from labelkit.findings import Finding
 from labelkit.outputs.words import visible
 from labelkit.pipeline import Report
-
-_EXAMPLES = 3
 
 
 def ledger_text(done: Report, whole: str = "--report FILE") -> str:
@@ -27,27 +22,13 @@ def ledger_text(done: Report, whole: str = "--report FILE") -> str:
         for code, name, count, examples in rows:
             fate = _FATE[examples[0].carried] if code[:4] in ("LOS1", "LOS2") else ""
             lines.append(f"  {code} {name:<22} {count:>7}{fate}")
-            lines += [
-                f"      {visible(text)}"
-                for text in _examples(count, examples, done.ledger.messages[code], whole)
-            ]
+            lines += [f"      {visible(text)}" for text in done.ledger.told(code, whole)]
     if done.ledger.uncarried:
         lines.append("Nothing will bring back what is [lost]: there is no carrier.")
     if done.errors:
         lines.append(f"{len(done.errors)} records were left out:")
         lines += [f"  {visible(str(error))}" for error in done.errors]
     return "\n".join(lines)
-
-
-def _examples(count: int, examples: list[Finding], messages: dict[str, int], whole: str) -> Iterator[str]:
-    """The first messages of a code, each with its count or, where it was said once, with its place."""
-    for example in examples[:_EXAMPLES]:
-        said = messages[example.message]
-        count -= said
-        where = f"{said} times, first at {example.place}" if said > example.count else example.place
-        yield f"{where}: {example.message}"
-    if count > 0:
-        yield f"and {count} more ({whole} lists the kinds)"
 
 
 _FATE = {True: "  [carried]", False: "  [lost]", None: ""}

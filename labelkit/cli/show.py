@@ -13,6 +13,7 @@ from labelkit.cli.options import comma, format_options, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.cli.streams import result
 from labelkit.engine import available
+from labelkit.outputs.page import kinds, plural
 from labelkit.outputs.words import visible
 from labelkit.select import TYPES
 from labelkit.showing import LIMIT, PAGE, PICTURES, Showing, cut_note, show
@@ -68,8 +69,9 @@ def command(source: Path, destination: Path | None, **rest: Any) -> int:
         done = show(source, destination, options=options, progress=advance, **rest)
     for line in _complaints(done):
         click.echo(visible(line), err=True)
-    kinds = [name for name, is_made in ((PAGE, rest["gallery"]), (f"{PICTURES}/", rest["png"])) if is_made]
-    said = f"{done.destination}: {done.images} images, {done.objects} objects ({', '.join(kinds)})"
+    made = [name for name, is_made in ((PAGE, rest["gallery"]), (f"{PICTURES}/", rest["png"])) if is_made]
+    counted = f"{plural(done.images, 'image')}, {kinds(done.objects, done.labels, done.maps)}"
+    said = f"{done.destination}: {counted} ({', '.join(made)})"
     with result() as stream:
         stream.write(f"{visible(said)}\n")
     return 0 if done.is_whole else 1

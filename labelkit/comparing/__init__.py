@@ -2,7 +2,8 @@
 
 Images are paired by their path; those that another format named otherwise by their path without its suffix,
 where only one on either side has it. An image that is on one side only was not reviewed (or nothing predicted
-on it): nothing in it counts as deleted or added.
+on it): nothing in it counts as deleted or added. Nor was one of which every prediction is still pending,
+where REVIEWED says of any prediction what a person made of it: then its tool tells who was there.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from labelkit.comparing.maps import Agreement, MapOutcome, map_outcomes
 from labelkit.comparing.outcomes import outcomes
 from labelkit.comparing.places import TOLERANCE
 from labelkit.comparing.precision import MIN_PREDICTIONS, Scores
-from labelkit.comparing.shelf import Shelf, shelves
+from labelkit.comparing.shelf import Left, Shelf, shelves
 from labelkit.dataset import Dataset, open_dataset, source_format
 from labelkit.errors import RecordError, UsageError
 from labelkit.findings import Finding
 from labelkit.loss import Ledger
 from labelkit.merge_maps import Said
-from labelkit.model import Record, SemanticMap
+from labelkit.model import ImageLabel, Object, Record, SemanticMap
 
 __all__ = ["BINS", "MIN_IOU", "MIN_PREDICTIONS", "TOLERANCE", "Comparison", "Maps", "Settings", "compare"]
 
@@ -63,6 +64,7 @@ def compare(
     work = _Work(settings, sets, progress)
     with shelves(2) as (after, waiting):
         for record in work.records(sets[1]):
+            work.look_for_statuses(record)
             if not after.put(record, _weight(record, predictions=False)):
                 work.tell_twice(sets[1], record)
         for record in work.records(sets[0]):
@@ -108,9 +110,18 @@ def _open(
 
 def _weight(record: Record, *, predictions: bool) -> int:
     """How many labels of any kind a record has, or how many predictions."""
+    return sum(not predictions or each.provenance is not None for each in _said(record))
+
+
+def _said(record: Record) -> list[Object | ImageLabel | SemanticMap]:
+    """Its labels of every kind."""
     maps = (item for item in record.maps.values() if isinstance(item, SemanticMap))
-    said = (*record.objects, *record.labels, *maps)
-    return sum(not predictions or each.provenance is not None for each in said)
+    return [*record.objects, *record.labels, *maps]
+
+
+def _statuses(record: Record) -> set[str]:
+    """Those of its predictions."""
+    return {each.provenance.status for each in _said(record) if each.provenance is not None}
 
 
 def _meet(work: _Work, record: Record, after: Shelf, waiting: Shelf) -> None:
@@ -148,6 +159,8 @@ class _Work:
         self._progress = progress
         self._errors: list[RecordError] = []
         self._images = 0
+        self._has_statuses = False
+        self._pending = Left(0, 0)
         self._done = 0
         self._counting = Counting(bins=settings.bins, min_iou=settings.min_iou)
         self._scores = Scores(settings.min_iou)
@@ -173,13 +186,24 @@ class _Work:
                 else:
                     yield item
 
+    def look_for_statuses(self, record: Record) -> None:
+        """Note whether REVIEWED says of a prediction what a person made of it."""
+        self._has_statuses = self._has_statuses or bool(_statuses(record) - {"pending"})
+
     def tell_twice(self, dataset: Dataset, record: Record) -> None:
         """Say that a data set has an image twice."""
         found = f"twice in {dataset.path}; the first one counts"
         self.ledger.add(Finding("CMP102", record.image.path, found))
 
     def compare(self, before: Record, after: Record) -> None:
-        """Count what became of an image: all of it, or nothing where a part cannot be compared."""
+        """Count what became of an image: all of it, or nothing where a part cannot be compared.
+
+        All records of REVIEWED have been looked at before: an image may turn out not to be reviewed.
+        """
+        if self._has_statuses and _statuses(after) == {"pending"}:
+            images, weight = self._pending
+            self._pending = Left(images + 1, weight + _weight(before, predictions=True))
+            return
         try:
             found = list(outcomes(before, after, self._settings.tolerance))
             maps = list(map_outcomes(before, after))
@@ -205,15 +229,17 @@ class _Work:
         if foreign := objects.total.added_predicted + labels.total.added_predicted:
             found = "predictions that are not among those of PRELABELS; they count as added"
             self.ledger.add(Finding("CMP104", str(second.path), found, count=foreign))
+        left = waiting.left()
+        common = self._images + self._pending.images
         return Comparison(
             prelabels=str(first.path),
             reviewed=str(second.path),
             formats=(first.format.name, second.format.name),
             settings=self._settings,
             images=self._images,
-            not_reviewed=waiting.left(),
+            not_reviewed=Left(left.images + self._pending.images, left.weight + self._pending.weight),
             only_reviewed=after.left(),
-            strangers=None if self._images or mine is None or theirs is None else (mine, theirs),
+            strangers=None if common or mine is None or theirs is None else (mine, theirs),
             objects=objects,
             labels=labels,
             maps=Maps(**self._maps),

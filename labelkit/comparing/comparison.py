@@ -16,6 +16,7 @@ from labelkit.loss import Ledger
 from labelkit.thresholds import REST, Thresholds
 
 MIN_IOU = 0.5
+_NOT_COMPARED = frozenset({"CMP101", "CMP102"})  # an image that could be several, or is there twice
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class Maps:
 class Comparison:
     """What became of predictions, and of what humans had said before.
 
-    images: on both sides, and so reviewed. not_reviewed: images that only PRELABELS has, and how many
-    predictions (objects, image labels, maps) are in them. only_reviewed: images that only REVIEWED has, and
+    images: on both sides, and reviewed. not_reviewed: images that only PRELABELS has, or of which every
+    prediction is still pending where REVIEWED tells statuses, and how many predictions (objects, image
+    labels, maps) are in them. only_reviewed: images that only REVIEWED has, and
     how many labels of any kind. strangers: an image of each, where the data sets have none in common.
     agreement: of the pixels of predicted maps. relabelled: how often each class became each other one, most
     first. thresholds: for each wanted precision all classes together, then each class. errors: what could not
@@ -70,6 +72,11 @@ class Comparison:
     thresholds: Sequence[Threshold]
     errors: Sequence[RecordError]
     ledger: Ledger
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all could be read and compared."""
+        return not self.errors and _NOT_COMPARED.isdisjoint(self.ledger.counts)
 
     def proposed(self) -> Thresholds:
         """Thresholds for the one precision that was wanted: classes with enough predictions have their own.

@@ -1,6 +1,8 @@
 """What became of semantic maps: pixels by what was said of them and what is said now.
 
-A pixel says a class, that it is to be ignored (written ``""``), or nothing (None).
+A pixel says a class, that it is to be ignored (written ``""``), or nothing (None). Some formats write a map
+beside all masks of objects (VOC), others never do (COCO): a map that says no more than the objects is
+nobody's work, and is not told where one side only has it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.comparing.outcomes import is_gone
+from labelkit.implied_maps import is_implied
 from labelkit.merge_maps import VOID, Said
 from labelkit.model import Record, SemanticMap
 from labelkit.pixels import cell_runs, map_pixels, value_counts
@@ -88,15 +91,25 @@ def map_outcomes(before: Record, after: Record) -> Iterator[MapOutcome]:
     for name, was in then.items():
         made, item = was.provenance is not None, now.get(name)
         if item is None or is_gone(item):
-            yield MapOutcome("deleted", made, {})
+            if made or not _is_implied(before, was):
+                yield MapOutcome("deleted", made, {})
             continue
         pixels = _pixels(was, item)
         same = all(said == says for said, says in pixels)
         kept: MapVerdict = "accepted" if made else "unchanged"
         yield MapOutcome(kept if same else "changed", made, pixels if made else {})
     for name, item in now.items():
-        if name not in then and not is_gone(item):
-            yield MapOutcome("added", item.provenance is not None, {})
+        made = item.provenance is not None
+        if name not in then and not is_gone(item) and (made or not _is_implied(after, item)):
+            yield MapOutcome("added", made, {})
+
+
+def _is_implied(record: Record, item: SemanticMap) -> bool:
+    """Whether the objects of a record say all that a map does; not where their pixels cannot be known."""
+    try:
+        return is_implied(record, item, record.objects)
+    except ValueError:
+        return False
 
 
 def _maps(record: Record) -> dict[str, SemanticMap]:

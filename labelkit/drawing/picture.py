@@ -28,6 +28,7 @@ from labelkit.drawing.paint import (
     rectangle,
 )
 from labelkit.drawing.scene import Area, Scene, Shown, Thing
+from labelkit.elide import elided
 from labelkit.geometry import rle
 from labelkit.model import Box
 
@@ -171,13 +172,13 @@ def _legend(
 ) -> list[list[Pixels]]:
     """Lines of pieces: the image's labels, its classes with their numbers, what the lines mean."""
     size = scale.letters
-    labels = [_tag(label, colours, size) for label in scene.labels]
+    labels = [_chip(label, colours, scale) for label in scene.labels]
     counts = Counter(thing.shown.category for thing in scene.things)
     counts.update({area.shown.category: 0 for area in scene.areas if area.shown})
     entries = []
     for name, count in counts.most_common(_MOST_ENTRIES):
         tag = written(" ", size=size, ink=BLACK, ground=colours[name])
-        words = _plain(f"{name} {count}" if count else name, size)
+        words = _plain(f"{elided(name)} {count}" if count else elided(name), size)
         entries.append(np.concatenate((tag, words), axis=1))
     if len(counts) > _MOST_ENTRIES:
         entries.append(_plain(f"and {len(counts) - _MOST_ENTRIES} more classes", size))
@@ -186,10 +187,19 @@ def _legend(
     return [line for line in ([*lead, *labels], entries, notes) if line]
 
 
+def _chip(label: Shown, colours: Mapping[str, Colour], scale: _Scale) -> Pixels:
+    """A label of the whole image; its edge says what an object's line does, but a solid one needs none."""
+    tag = _tag(label, colours, scale.letters)
+    if label.style != SOLID:
+        whole = Box(0, 0, tag.shape[1], tag.shape[0])
+        rectangle(tag, whole, ink_on(colours[label.category]), label.style, line=max(scale.line // 2, 1))
+    return tag
+
+
 def _notes(scene: Scene, *, is_missing: bool) -> list[str]:
-    """What lines and stripes mean, where there are others than the usual ones."""
-    styles = {shown.style for shown in (*scene.labels, *(thing.shown for thing in scene.things))} - {SOLID}
-    notes = [words for style, words in _MEANING.items() if style in styles or (styles and style == SOLID)]
+    """What the lines and stripes in the picture mean, where there are others than solid lines."""
+    styles = {shown.style for shown in (*scene.labels, *(thing.shown for thing in scene.things))}
+    notes = [words for style, words in _MEANING.items() if style in styles] if styles != {SOLID} else []
     notes += ["grey stripes: ignored"] if any(area.shown is None for area in scene.areas) else []
     return notes + (["the image cannot be shown"] if is_missing else [])
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from labelkit.drawing.paint import DASHED, DOTTED, SOLID
+from labelkit.elide import elided
 from labelkit.geometry import rle
 from labelkit.model import Box, ImageLabel, Mask, Object, PixelMap, Polygons, Provenance, Record, SemanticMap
 from labelkit.pixels import SIDE_LIMIT, Counts, cell_runs, map_pixels, mask_runs, refuse_huge
@@ -25,7 +26,10 @@ _UNKNOWN = (640, 480)  # width and height of an image of which nobody knows them
 
 @dataclass(frozen=True)
 class Shown:
-    """A label in words. words, marks: beside it. details: all that is known of it, a line each."""
+    """A label in words. words, marks: beside it, a long name made short.
+
+    details: all that is known of it, a line each.
+    """
 
     category: str
     words: str
@@ -68,10 +72,11 @@ class Thing:
 
 @dataclass(frozen=True)
 class Area:
-    """The pixels of one class in a map; shown is None of those that are to be ignored."""
+    """The pixels of one class in a map; shown is None of those that are to be ignored, in any map."""
 
     shown: Shown | None
     runs: Counts
+    map: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,11 @@ class Scene:
     things: tuple[Thing, ...]
     faults: tuple[str, ...]
     unseen: tuple[str, ...]
+
+    @property
+    def maps(self) -> int:
+        """How many maps show a class."""
+        return len({area.map for area in self.areas if area.shown is not None})
 
 
 def scene(
@@ -209,7 +219,8 @@ def _shown(
     """A label in words; the score of a prediction is its provenance's where it has no other."""
     if score is None and provenance is not None:
         score = provenance.score
-    words = category if score is None else f"{category} {score:.2f}"
+    name = elided(category)
+    words = name if score is None else f"{name} {score:.2f}"
     marks, style = list(flags), SOLID
     lines = [f"score: {score:g}"] if score is not None else []
     lines += [", ".join(flags)] if flags else []
@@ -234,7 +245,7 @@ def _areas(record: Record, faults: list[str]) -> Iterator[Area]:
             if item.ignore is not None and item.ignore in cell_runs(item):
                 ignored.append(cell_runs(item)[item.ignore])
             if isinstance(item, SemanticMap):
-                areas += _of_classes(item)
+                areas += _of_classes(name, item)
         except (ValueError, OverflowError) as error:
             faults.append(f"map {name}: it cannot be drawn ({error})")
     if ignored:
@@ -250,10 +261,11 @@ def _check_size(record: Record, item: PixelMap) -> None:
         raise ValueError(f"{width} x {height} pixels, the image has {stated}")
 
 
-def _of_classes(item: SemanticMap) -> Iterator[Area]:
+def _of_classes(map: str, item: SemanticMap) -> Iterator[Area]:
     found: dict[str, list[Counts]] = {}
     for value, runs in cell_runs(item).items():
         if value in item.classes and value != item.ignore:
             found.setdefault(item.classes[value], []).append(runs)
     for name, each in found.items():
-        yield Area(_shown(name, None, item.provenance, [], ["area of a label map"]), rle.union(each))
+        shown = _shown(name, None, item.provenance, [], ["area of a label map"])
+        yield Area(shown, rle.union(each), map)

@@ -1,7 +1,8 @@
 """One image of a gallery: its photograph, small, and each label on it as a shape of its own, as inline SVG.
 
 The script finds a label by what it says of itself: ``data-k`` is the number of its class, ``data-s`` its
-score where it has one, ``data-o`` marks an object, whose words are above all shapes, in the same order.
+score where it has one, ``data-o`` marks an object, whose words are above all shapes, in the same order;
+``data-m`` is the name of an area's map.
 Coordinates are pixels of the image; outlines are simplified to what can be seen at the size of the page.
 """
 
@@ -18,7 +19,7 @@ from shapely import LinearRing
 from labelkit.drawing.scene import Scene, Shown, Thing
 from labelkit.model import Box
 from labelkit.outline import edges
-from labelkit.outputs.page import name, plural, text
+from labelkit.outputs.page import kinds, name, plural, text
 from labelkit.photos import Photo, as_jpeg, reduced, resized
 from labelkit.pixels import Counts
 
@@ -33,11 +34,16 @@ Ring = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Card:
-    """An image of a gallery. labels: how many of each class. low, high: of its scores. styles: of lines."""
+    """An image of a gallery. classes: how many labels of each. labels: those of the whole image.
+
+    low, high: of its scores. styles: of lines.
+    """
 
     html: str
-    labels: Mapping[str, int] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
     objects: int = 0
+    labels: int = 0
+    maps: int = 0
     low: float | None = None
     high: float | None = None
     unscored: bool = False
@@ -56,19 +62,21 @@ def card(scene: Scene, path: str, photo: Photo | None, numbers: Mapping[str, int
         if area.shown is None:
             inside.append(f'<g class="ignored" fill="url(#{id})">{paths}<title>ignored</title></g>')
         else:
-            inside.append(_group(area.shown, "area", paths, numbers))
+            inside.append(_group(area.shown, "area", paths, numbers, more=f' data-m="{text(area.map)}"'))
     inside += [_thing(thing, scene, numbers) for thing in scene.things]
     inside += [_words(thing, scene, numbers) for thing in scene.things]
     shown = [*scene.labels, *(thing.shown for thing in scene.things)]
     shown += [area.shown for area in scene.areas if area.shown is not None]
     scores = [each.score for each in shown if each.score is not None]
-    labels: dict[str, int] = {}
+    classes: dict[str, int] = {}
     for each in shown:
-        labels[each.category] = labels.get(each.category, 0) + 1
+        classes[each.category] = classes.get(each.category, 0) + 1
     return Card(
         html=_figure(scene, path, "".join(inside), numbers, is_missing=photo is None),
-        labels=labels,
+        classes=classes,
         objects=len(scene.things),
+        labels=len(scene.labels),
+        maps=scene.maps,
         low=min(scores, default=None),
         high=max(scores, default=None),
         unscored=len(scores) < len(shown),
@@ -78,7 +86,8 @@ def card(scene: Scene, path: str, photo: Photo | None, numbers: Mapping[str, int
 
 
 def _figure(scene: Scene, path: str, inside: str, numbers: Mapping[str, int], *, is_missing: bool) -> str:
-    said = f"{path}, {scene.width} × {scene.height} pixels, {plural(len(scene.things), 'object')}"
+    counted = kinds(len(scene.things), len(scene.labels), scene.maps)
+    said = f"{path}, {scene.width} × {scene.height} pixels, {counted}"
     width, height = reduced((scene.width, scene.height), _scale(scene))
     size = f'viewBox="0 0 {scene.width} {scene.height}" width="{width}" height="{height}"'
     chips = "".join(_chip(label, numbers) for label in scene.labels)

@@ -2,7 +2,8 @@
 
 ``prelabels``, ``reviewed`` (paths), ``formats`` (of both), ``settings`` (what was asked for), and
 
-* ``images``: ``reviewed``; ``not_reviewed`` (only before the review) with ``not_reviewed_predictions``;
+* ``images``: ``reviewed``; ``not_reviewed`` (only before the review, or still pending after it where others
+  are not) with ``not_reviewed_predictions``;
   ``only_reviewed`` (only after it) with ``only_reviewed_labels``; nothing of these two is in other counts;
 * ``objects`` and ``labels`` (image labels), each with ``total``, ``bins`` and ``classes``; a class has
   ``name``, ``counts`` and ``bins``; a bin has ``from``, ``to`` and ``counts``; both are null where there is

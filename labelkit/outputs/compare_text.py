@@ -10,6 +10,7 @@ from labelkit.comparing import Comparison
 from labelkit.comparing.comparison import Maps
 from labelkit.comparing.counts import Bin, Counts, Table
 from labelkit.comparing.precision import Threshold
+from labelkit.elide import elided
 from labelkit.merge_maps import Said
 from labelkit.outputs.tables import Columns, count_of, printable, write_tables
 
@@ -19,7 +20,8 @@ _ALL = "(all)"
 
 def write(comparison: Comparison, stream: TextIO) -> None:
     """A few lines, then all tables that have something to say."""
-    write_tables(map(printable, _lines(comparison)), _tables(comparison), stream)
+    tables = ((title, _short(columns)) for title, columns in _tables(comparison))
+    write_tables(map(printable, _lines(comparison)), tables, stream)
 
 
 def summary(comparison: Comparison) -> str:
@@ -50,9 +52,9 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         yield f"semantic maps: {_maps(comparison)}"
     if _has_no_prediction(comparison):
         yield "nothing before the review has a provenance, from its format or a carrier: no machine made it"
-    for code, name, count, examples in comparison.ledger.rows():
-        first = examples[0]
-        yield f"{code} {name} ({count:,}): {first.place}: {first.message}"
+    for code, name, count, _ in comparison.ledger.rows():
+        yield f"{code} {name} ({count:,})"
+        yield from (f"  {said}" for said in comparison.ledger.told(code, "--output-format json"))
 
 
 def _has_no_prediction(comparison: Comparison) -> bool:
@@ -115,6 +117,12 @@ def _tables(comparison: Comparison) -> Iterator[tuple[str, Columns]]:
             yield _first("pixels that changed", changed), _pairs(changed, "pixels")
     for wanted in dict.fromkeys(comparison.settings.precisions):
         yield _thresholds(comparison, wanted)
+
+
+def _short(columns: Columns) -> Columns:
+    """A table whose names leave room for its numbers on a narrow terminal."""
+    first = len(columns.names)
+    return columns._replace(rows=[[*map(elided, row[:first]), *row[first:]] for row in columns.rows])
 
 
 def _with_total(rows: list[tuple[str, Counts]]) -> list[tuple[str, Counts]]:

@@ -1,6 +1,6 @@
 
 // Shows, hides and sorts. What a label is, it says itself: data-k its class, data-s its score, data-o an object,
-// which has a text in the same order.
+// which has a text in the same order, data-m the map of an area; the rest are labels of the image.
 "use strict";
 (() => {
   const panel = document.querySelector("[data-panel]");
@@ -16,13 +16,15 @@
       k: element.dataset.k,
       score: "s" in element.dataset ? Number(element.dataset.s) : null,
       isObject: "o" in element.dataset,
+      map: element.dataset.m,
       words: "o" in element.dataset ? words.shift() : null,
     }));
   };
   const items = [...gallery.querySelectorAll("[data-item]")].map((element, place) => ({
     element, place,
     name: element.dataset.name,
-    words: element.textContent.toLowerCase(),
+    words: [element.textContent, ...[...element.querySelectorAll(".chip")].map((chip) => chip.title)]
+      .join("\n").toLowerCase(),
     shapes: shapes(element),
     svg: element.querySelector(".open svg"),
     count: element.querySelector("[data-count]"),
@@ -54,11 +56,21 @@
     return (shape) => (shape.score === null ? unscored : shape.score >= from && shape.score <= to);
   };
 
+  const counted = ([objects, labels, maps]) => [[objects, "object"], [labels, "image label"], [maps, "semantic map"]]
+    .filter(([count]) => count)
+    .map(([count, noun]) => `${count} ${noun}${count === 1 ? "" : "s"}`)
+    .join(", ") || "0 objects";
+  const kinds = (shapes) => {
+    const maps = shapes.filter((shape) => shape.map !== undefined);
+    const objects = shapes.filter((shape) => shape.isObject).length;
+    return [objects, shapes.length - objects - maps.length, new Set(maps.map((shape) => shape.map)).size];
+  };
+
   const apply = () => {
     const chosen = new Set(boxes.filter((box) => box.checked).map((box) => box.value));
     const fits = range(), word = find.value.trim().toLowerCase();
     gallery.classList.toggle("nameless", !fields.names.checked);
-    let images = 0, objects = 0;
+    let images = 0, all = [0, 0, 0];
     for (const item of items) {
       const shown = item.shapes.filter((shape) => {
         const is = chosen.has(shape.k) && fits(shape);
@@ -67,17 +79,18 @@
         return is;
       });
       const scores = shown.filter((shape) => shape.score !== null).map((shape) => shape.score);
-      item.objects = shown.filter((shape) => shape.isObject).length;
+      const counts = kinds(shown);
+      item.objects = counts[0];
       item.low = least(scores);
       item.high = most(scores);
       item.doubt = most(scores.map(doubt));
-      item.count.textContent = item.objects === 1 ? "1 object" : `${item.objects} objects`;
+      item.count.textContent = counted(counts);
       item.isShown = (!word || item.words.includes(word)) && (fields.bare.checked || shown.length > 0);
       item.element.hidden = !item.isShown;
       images += item.isShown ? 1 : 0;
-      objects += item.isShown ? item.objects : 0;
+      if (item.isShown) all = all.map((count, k) => count + counts[k]);
     }
-    said.textContent = `${images} of ${items.length} images, ${objects} objects shown`;
+    said.textContent = `${images} of ${items.length} images, ${counted(all)} shown`;
     const order = orders[fields.order.value];
     const sorted = [...items].sort((a, b) => order(a, b) || a.place - b.place);
     if (sorted.some((item, place) => gallery.children[place] !== item.element)) {

@@ -14,7 +14,7 @@ from pathlib import Path
 from labelkit.drawing.colours import BLACK, Colour, ink_on
 from labelkit.drawing.paint import DASHED, DOTTED, SOLID
 from labelkit.outputs.cards import SIDE, Card
-from labelkit.outputs.page import Look, closing, name, number, opening, plural, text
+from labelkit.outputs.page import Look, closing, kinds, name, number, opening, plural, text
 
 _ORDERS = (
     ("source", "order of the data set"),
@@ -40,18 +40,20 @@ class Gallery:
         self._cards = cards
         self._stream = cards.open("w", encoding="utf-8", newline="\n")
         self._colours = colours
-        self._labels: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter()
         self._scores: list[float] = []
         self._styles: set[str] = set()
-        self._images = self._objects = 0
+        self._images = self._objects = self._labels = self._maps = 0
         self._unscored = self._ignoring = False
 
     def add(self, card: Card) -> None:
         """Put an image into the gallery, after those before it."""
         self._stream.write(card.html)
-        self._labels.update(card.labels)
+        self._counts.update(card.classes)
         self._images += 1
         self._objects += card.objects
+        self._labels += card.labels
+        self._maps += card.maps
         known = [*self._scores, *(each for each in (card.low, card.high) if each is not None)]
         self._scores = [min(known), max(known)] if known else []
         self._unscored = self._unscored or card.unscored
@@ -65,7 +67,7 @@ class Gallery:
     def finish(self, file: Path, *, title: str, notes: Sequence[str]) -> None:
         """Write the page. notes: plain text, what the gallery does not show."""
         self.close()
-        said = f"{plural(self._images, 'image')}, {plural(self._objects, 'object')}"
+        said = f"{plural(self._images, 'image')}, {kinds(self._objects, self._labels, self._maps)}"
         size = f"photographs are at most {SIDE} pixels wide and high"
         lead = f'<p class="lead">{said}; {size}.</p>'
         lead += "".join(f'<p class="lead cut">{text(note)}</p>' for note in notes)
@@ -81,7 +83,7 @@ class Gallery:
     def _numbered(self) -> list[tuple[int, str, Colour]]:
         """The classes that are shown, with their numbers and colours."""
         items = enumerate(self._colours.items())
-        return [(number, name, colour) for number, (name, colour) in items if self._labels[name]]
+        return [(number, name, colour) for number, (name, colour) in items if self._counts[name]]
 
     def _style(self) -> str:
         """The colour of each class, and that of words on it."""
@@ -125,7 +127,7 @@ class Gallery:
         boxes = "".join(
             f'<label class="class k{key}"><input type="checkbox" name="class" value="{key}" checked>'
             f'<span class="swatch"></span>{name(said)} '
-            f'<span class="n">{number(self._labels[said])}</span></label>'
+            f'<span class="n">{number(self._counts[said])}</span></label>'
             for key, said, _ in self._numbered()
         )
         if not boxes:

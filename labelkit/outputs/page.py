@@ -133,6 +133,12 @@ def plural(count: int, noun: str, many: str = "") -> str:
     return f"{number(count)} {noun if count == 1 else many or noun + 's'}"
 
 
+def kinds(objects: int, labels: int, maps: int) -> str:
+    """How many labels of each kind there are, in words; labels: of the image."""
+    counts = ((objects, "object"), (labels, "image label"), (maps, "semantic map"))
+    return ", ".join(plural(count, noun) for count, noun in counts if count) or plural(0, "object")
+
+
 # --- pieces of a page --------------------------------------------------------------------------------------
 
 

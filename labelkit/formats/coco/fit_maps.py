@@ -6,12 +6,11 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from labelkit.findings import Tell
 from labelkit.formats.coco.native import NAME, Entry, entries_of, is_native, layer_entries
 from labelkit.formats.coco.plan import Plan
 from labelkit.geometry import rle
+from labelkit.implied_maps import class_runs, is_implied
 from labelkit.model import (
     Instance,
     InstanceMap,
@@ -97,7 +96,7 @@ def _semantic(
         tell("LOS106", place, f"{number} pixels are to be ignored, which COCO's stuff cannot say")
     if built is None:
         tell("LOS103", place, "a semantic map in which no pixel has a class")
-    elif _is_implied(record, item, objects):
+    elif is_implied(record, item, objects):
         tell("LOS114", place, "the semantic map says no more than the objects do")
         return None
     return built
@@ -133,19 +132,9 @@ def _is_emptied(layer: Layer, entries: Sequence[Entry], source: Layers) -> bool:
     )
 
 
-def _class_runs(item: SemanticMap) -> dict[str, Counts]:
-    """The pixels of every class, those to be ignored apart."""
-    found: dict[str, list[Counts]] = {}
-    for value, runs in cell_runs(item).items():
-        name = item.classes.get(value)
-        if name is not None and value != item.ignore and rle.area(runs):
-            found.setdefault(name, []).append(runs)
-    return {name: rle.union(runs) for name, runs in found.items()}
-
-
 def _built(record: Record, item: SemanticMap, plan: Plan) -> SemanticMap | None:
     """The map as one RLE for every class that it shows; None where it shows none."""
-    runs = _class_runs(item)
+    runs = class_runs(item)
     if not runs:
         return None
     height, width = map_pixels(item).shape
@@ -182,26 +171,6 @@ def _stuff_map(record: Record, stuff: Sequence[Instance], plan: Plan) -> Semanti
     painted = rle.from_labels(rle.paint([(value, runs) for value, runs, _, _ in pieces], height, width))
     runs = {names[value]: counts for value, counts in painted.items() if value in names and rle.area(counts)}
     return _as_map(runs, plan, height, width, {}) if runs else None
-
-
-def _is_implied(record: Record, item: SemanticMap, objects: Sequence[Object]) -> bool:
-    """Whether a map shows the objects' classes where objects are, and nothing elsewhere, void apart."""
-    said = _class_runs(item)
-    claimed: dict[str, list[Counts]] = {}
-    for known in objects:
-        if known.kind == "instance":
-            claimed.setdefault(known.category, []).append(mask_runs(record, known.mask))
-    if not set(said) <= set(claimed):
-        return False
-    unions = {name: rle.union(runs) for name, runs in claimed.items()}
-    if any(rle.area(rle.minus(runs, unions[name])) for name, runs in said.items()):
-        return False
-    everything = rle.union(list(unions.values()))
-    silent = rle.minus(everything, rle.union(list(said.values())))
-    void = cell_runs(item).get(item.ignore) if item.ignore is not None else None
-    if void is not None:
-        silent = rle.minus(silent, void)
-    return not np.any(silent[1::2])
 
 
 def object_runs(record: Record, item: Instance) -> tuple[Counts, int, int]:
