@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torchvision.models import get_model, get_model_weights
+from torchvision.models import get_model, get_model_weights, list_models
 from torchvision.models._api import register_model
 from torchvision.models.detection import MaskRCNN
 from torchvision.models.detection.anchor_utils import AnchorGenerator
@@ -138,6 +138,7 @@ _FEW_REGIONS = {"box_batch_size_per_image": 16, "rpn_post_nms_top_n_train": 100}
 
 def trained(task: str, cache: Path) -> Path:
     """The checkpoint of a task's model, fitted now if this version of this file has not fitted it yet."""
+    register()
     recipe = RECIPES[task]
     said = Path(__file__).read_bytes() + repr((recipe, torch.__version__)).encode()
     key = hashlib.sha256(said).hexdigest()[:16]
@@ -241,7 +242,12 @@ def class_map(drawn: Any) -> np.ndarray:
     return values
 
 
-@register_model()
+def register() -> None:
+    """Put the small Mask R-CNN into torchvision's registry of this process."""
+    if maskrcnn_mobilenet_v3_large_fpn.__name__ not in list_models():
+        register_model()(maskrcnn_mobilenet_v3_large_fpn)
+
+
 def maskrcnn_mobilenet_v3_large_fpn(
     *, weights: None = None, weights_backbone: None = None, num_classes: int, **options: Any
 ) -> MaskRCNN:

@@ -254,7 +254,8 @@ def _above(item: SemanticMap, confidence: NDArray[np.uint8], making: Making) -> 
     limits = np.full(max((ignore, *names)) + 1, making.thresholds.default, dtype=np.float64)
     for value, name in names.items():
         limits[value] = making.thresholds.of(name)
-    sure = np.where(confidence >= limits[values] * STEPS, values, ignore)
+    steps = np.minimum(limits * STEPS, STEPS - 1)  # the last step is of all that is surer
+    sure = np.where(confidence >= steps[values], values, ignore)
     height, width = sure.shape
     layers = tuple(
         Layer(value=value, mask=rle_mask(runs, height, width))

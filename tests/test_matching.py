@@ -207,6 +207,13 @@ def test_pixels_have_the_threshold_of_their_class() -> None:
     assert map_pixels(made.record.maps["semantic"]).tolist() == [[1, 255, 2]]
 
 
+def test_a_sure_pixel_is_sure_at_every_threshold() -> None:
+    guess = record(maps={"semantic": semantic([[1, 2]], {1: "sky", 2: "road"})})
+    text = confidence_text(np.array([[255, 254]], np.uint8))
+    made = make_labels(record(), guess, text, making("semantic", 1.0))
+    assert map_pixels(made.record.maps["semantic"]).tolist() == [[1, 255]]
+
+
 @pytest.mark.parametrize("name", ["semantic", "panoptic"])
 def test_a_humans_map_stays_and_is_replaced_where_that_is_said(name: str) -> None:
     human = record(maps={name: semantic([[1, 1]], {1: "sky"})})

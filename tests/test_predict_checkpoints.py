@@ -28,7 +28,9 @@ def chosen(
     return choose(task, model, str(file), class_file(folder, names))
 
 
-@pytest.mark.parametrize("form", ["plain", "state_dict", "model", "parallel", "safetensors"])
+@pytest.mark.parametrize(
+    "form", ["plain", "state_dict", "model", "parallel", "model_ema", "lightning", "safetensors"]
+)
 def test_a_checkpoint_in_every_usual_form_gives_its_own_weights(tmp_path: Path, form: str) -> None:
     plain = torch.load(checkpoint(tmp_path, "resnet18", 3, seed=7), weights_only=True)
     file = tmp_path / ("own.safetensors" if form == "safetensors" else "own.pth")
@@ -36,6 +38,11 @@ def test_a_checkpoint_in_every_usual_form_gives_its_own_weights(tmp_path: Path, 
         save_file(plain, file)
     elif form == "parallel":
         torch.save({f"module.{name}": tensor for name, tensor in plain.items()}, file)
+    elif form == "model_ema":  # torchvision's training scripts save an AveragedModel so
+        averaged = {"n_averaged": torch.tensor(7), **{f"module.{name}": each for name, each in plain.items()}}
+        torch.save({"model_ema": averaged, "args": {"epochs": 3}}, file)
+    elif form == "lightning":
+        torch.save({"state_dict": {f"model.{name}": each for name, each in plain.items()}}, file)
     else:
         torch.save(plain if form == "plain" else {form: plain, "epoch": 3}, file)
     model = build(chosen(tmp_path, file))
@@ -73,6 +80,27 @@ def test_what_is_no_checkpoint_is_told_in_a_line(tmp_path: Path, content: bytes,
     with pytest.raises(ModelError, match=message) as caught:
         build(chosen(tmp_path, tmp_path / "own.pth"))
     assert "\n" not in str(caught.value)
+
+
+def test_a_page_of_html_is_no_checkpoint_with_python_objects(tmp_path: Path) -> None:
+    (tmp_path / "own.pth").write_text("<html>404</html>")
+    with pytest.raises(ModelError, match=r"own\.pth: is no checkpoint; expected a state dict"):
+        build(chosen(tmp_path, tmp_path / "own.pth"))
+
+
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    tensors = torch.load(checkpoint(tmp_path, "resnet18", 3), weights_only=True)
+    tensors["layer1.0.bn1.weight"][3] = float("nan")
+    torch.save(tensors, tmp_path / "own.pth")
+    with pytest.raises(ModelError, match=r"tensor 'layer1\.0\.bn1\.weight' has values that are no numbers"):
+        build(chosen(tmp_path, tmp_path / "own.pth"))
+
+
+def test_a_segmenter_with_as_many_outputs_as_names_has_no_background(tmp_path: Path) -> None:
+    file = checkpoint(tmp_path, "lraspp_mobilenet_v3_large", 3, weights_backbone=None)
+    choice = chosen(tmp_path, file, task="semantic", model="lraspp_mobilenet_v3_large")
+    assert choice.classes == tuple(NAMES)
+    build(choice)
 
 
 def test_a_file_without_a_state_dict_is_told_with_what_it_has(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from labelkit.predict.registry import Classes
 
 Floats = NDArray[np.float32]
 _MASK_LEVEL = 0.5  # of torchvision's own evaluation and examples
+_AT_ONCE = 1 << 25  # values of float32: 128 MB
 STEPS = 256  # in which the confidence of a pixel is kept
 
 
@@ -149,11 +150,8 @@ def map_of(output: Any, size: tuple[int, int], settings: Settings) -> Guess:
     The logits are brought to the image's size before the likeliest class is taken. Value 0 is the background;
     every other value is the number of the model's output.
     """
-    from torch.nn.functional import interpolate
-
     width, height = size
-    logits = interpolate(output[None].float(), size=(height, width), mode="bilinear", align_corners=False)[0]
-    scores, labels = logits.softmax(0).max(0)
+    scores, labels = _likeliest(output, height, width)
     values = labels.cpu().numpy()
     confidence = (scores * STEPS).clamp(max=STEPS - 1).byte().cpu().numpy()
     names = {k: name for k, name in enumerate(settings.classes) if name is not None}
@@ -169,6 +167,32 @@ def map_of(output: Any, size: tuple[int, int], settings: Settings) -> Guess:
     )
     source = Layers(height=height, width=width, layers=layers)
     return Guess(maps={"semantic": SemanticMap(source=source, classes=names)}, confidence=confidence)
+
+
+def _likeliest(logits: Any, height: int, width: int) -> tuple[Any, Any]:
+    """The score (softmax) and the number of the likeliest class of every pixel, at an image's own size.
+
+    logits: (classes, h, w). Some classes at a time are brought to the size: all at once, those of a large
+    photograph would need gigabytes.
+    """
+    import torch
+    from torch.nn.functional import interpolate
+
+    step = max(_AT_ONCE // (height * width), 1)
+    found: tuple[Any, Any, Any] | None = None
+    for start in range(0, len(logits), step):
+        part = logits[None, start : start + step].float()
+        part = interpolate(part, size=(height, width), mode="bilinear", align_corners=False)[0]
+        top, where = part.max(0)
+        if found is None:
+            found = top, where, (part - top).exp().sum(0)
+            continue
+        best, labels, total = found
+        higher = torch.maximum(best, top)
+        total = total * (best - higher).exp() + (part - higher).exp().sum(0)
+        found = higher, torch.where(top > best, where + start, labels), total
+    assert found is not None
+    return 1 / found[2], found[1]
 
 
 def _number(value: np.float32) -> float:

@@ -179,7 +179,8 @@ def _state_dict(said: Any) -> Tensors | None:
 
 
 def _unwrapped(tensors: Tensors) -> Tensors:
-    tensors = {name: value for name, value in tensors.items() if name != _EXTRA}
+    if _EXTRA in tensors:
+        tensors = {name: value for name, value in tensors.items() if name != _EXTRA}
     for wrapper in _WRAPPERS:
         if tensors and all(name.startswith(wrapper) for name in tensors):
             return _unwrapped({name.removeprefix(wrapper): value for name, value in tensors.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -174,6 +175,13 @@ def build(choice: Choice) -> Any:
         tensors, strict=False
     )  # what is strict about it has been checked, with better words
     return model.eval()
+
+
+def _with_versions(tensors: Tensors, model: Any) -> Any:
+    """The tensors with the versions of their layers, which some models ask for: their own, else today's."""
+    said: Any = OrderedDict(tensors)
+    said._metadata = getattr(tensors, "_metadata", None) or model.state_dict()._metadata
+    return said
 
 
 def _built(choice: Choice, **options: Any) -> Any:
