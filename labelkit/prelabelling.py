@@ -16,7 +16,7 @@ from typing import Any
 
 from labelkit.dataset import Dataset, open_dataset, own_options
 from labelkit.errors import FormatError, UsageError
-from labelkit.formats import get_format
+from labelkit.formats import FEATURES, formats, get_format
 from labelkit.image_folder import NAME, is_images, open_images
 from labelkit.journal import FILE, Journal, refuse_old_run
 from labelkit.labelling import Asked, Labelling
@@ -30,6 +30,15 @@ from labelkit.thresholds import Thresholds, read_thresholds
 
 # The least score that becomes a label where nobody says it. An image of one class gets the likeliest.
 THRESHOLDS = {"classification": 0.0, "localization": 0.5, "detection": 0.5, "semantic": 0.5, "instance": 0.5}
+
+# What a format must carry to hold what a task makes.
+_NEEDED = {
+    "classification": "labels",
+    "localization": "boxes",
+    "detection": "boxes",
+    "semantic": "semantic",
+    "instance": "instances",
+}
 
 
 @dataclass(frozen=True)
@@ -131,6 +140,7 @@ def prelabel(
         dataset = open_images(source, without=(place, folder))
     else:
         dataset = _opened(Path(source), from_, images_dir, options or {})
+    _refuse_unfit(task, to)
     writing = _writing(dataset, to, options or {})
     check_destination(dataset.path, destination, overwrite=overwrite)
     asked = Asked(
@@ -250,6 +260,14 @@ def _names(class_map: str | Mapping[str, str] | None, labelling: Labelling) -> M
     if not all(names.values()):
         raise UsageError("--map", "an empty name", "names")
     return names
+
+
+def _refuse_unfit(task: str, to: str) -> None:
+    """Raise UsageError where a format has no place for what a task makes: everything would be dropped."""
+    needed = _NEEDED[task]
+    if needed not in get_format(to).carries:
+        able = ", ".join(name for name, item in formats().items() if needed in item.carries)
+        raise UsageError(f"--to {to}", f"holds no {FEATURES[needed]}", f"one of {able}")
 
 
 def _writing(dataset: Dataset, to: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

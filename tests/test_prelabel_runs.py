@@ -629,3 +629,12 @@ def test_options_that_do_nothing_are_refused(
     with pytest.raises(UsageError, match=message):
         run(home, tmp_path / "out", **said)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_format_that_has_no_place_for_the_labels_is_refused(home: Path, tmp_path: Path) -> None:
+    said = options(home)
+    with pytest.raises(
+        UsageError, match="--to cityscapes: holds no image labels; expected one of coco, cvat"
+    ):
+        prelabel(home / "photos", tmp_path / "out", to="cityscapes", **said)
+    assert list(tmp_path.iterdir()) == []
