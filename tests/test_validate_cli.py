@@ -131,7 +131,10 @@ def test_a_mistyped_command_is_guessed() -> None:
     done = labelkit("valdate", SAMPLE / "coco")
     assert done.returncode == 2
     assert "No such command 'valdate'; did you mean validate?" in done.stderr
-    assert "one of convert, formats, validate, stats, rules, schema" in labelkit("xyz").stderr
+    assert (
+        "one of convert, formats, validate, prelabel, compare, models, show, stats, rules, schema"
+        in labelkit("xyz").stderr
+    )
 
 
 def test_names_of_others_move_no_cursor_in_ledgers_and_errors(tmp_path: Path) -> None:
