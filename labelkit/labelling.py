@@ -23,6 +23,7 @@ from labelkit.engine import available
 from labelkit.errors import UsageError
 from labelkit.journal import LOG, Entry, Journal, Line
 from labelkit.model import Image, Record
+from labelkit.predict import torchvision_models
 from labelkit.predict.adapters import Guess, Settings
 from labelkit.predict.inputs import NO_ROOM, Loaded, Loader, digest_of, loaded
 from labelkit.predict.loading import Choice, choose
@@ -65,6 +66,7 @@ class Labelling:
     """
 
     def __init__(self, asked: Asked) -> None:
+        torchvision_models()  # or say what is to be installed
         self.asked = asked
         self.device = find_device(asked.device)
         self.choice: Choice = choose(

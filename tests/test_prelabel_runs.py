@@ -638,3 +638,20 @@ def test_a_format_that_has_no_place_for_the_labels_is_refused(home: Path, tmp_pa
     ):
         prelabel(home / "photos", tmp_path / "out", to="cityscapes", **said)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("words", [["models"], ["prelabel", "photos", "out", "--task", "detection"]])
+def test_without_the_extra_one_line_says_what_to_install(tmp_path: Path, words: list[str]) -> None:
+    photos(tmp_path / "photos", 1)
+    code = f"""
+import sys
+sys.modules["torch"] = sys.modules["torchvision"] = None
+from labelkit.cli import main
+main({words!r})
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert 'pip install "labelkit-vision[prelabel]"' in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
