@@ -107,7 +107,7 @@ def convert(
     _word("on_error", on_error, ("stop", "skip"))
     source = Path(source)
     target, origin = get_format(to), source_format(source, from_)
-    reading, writing = _options(origin, target, options or {})
+    reading, writing = options_of(origin, target, options or {})
     check_destination(source, destination, overwrite=overwrite)
     dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
     selection = Selection(words_of(splits), words_of(only, "only", TYPES), words_of(classes))
@@ -204,7 +204,7 @@ def words_of(value: Words, name: str = "", known: Collection[str] = ()) -> tuple
     return tuple(_word(name, word, known) for word in words) if known else words
 
 
-def _options(origin: Format, target: Format, options: Options) -> tuple[dict[str, Any], dict[str, Any]]:
+def options_of(origin: Format, target: Format, options: Options) -> tuple[dict[str, Any], dict[str, Any]]:
     """The options for reading and for writing. Raises UsageError where one would do nothing."""
     reading, writing = own_options(origin.open), own_options(target.create)
     for format, given in options.items():

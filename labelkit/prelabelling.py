@@ -10,20 +10,20 @@ import os
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from labelkit.dataset import Dataset, open_dataset, own_options
+from labelkit.dataset import Dataset, open_dataset, source_format
 from labelkit.errors import FormatError, UsageError
 from labelkit.formats import FEATURES, formats, get_format
+from labelkit.image_folder import FORMAT as IMAGES
 from labelkit.image_folder import NAME, is_images, open_images
 from labelkit.journal import FILE, Journal, refuse_old_run
 from labelkit.labelling import Asked, Labelling
 from labelkit.model import Header
-from labelkit.pipeline import Progress, Report, check_destination, write_dataset
-from labelkit.predict import TASKS
-from labelkit.prelabels import EXISTING, OBJECT_TASKS, Making, with_classes
+from labelkit.pipeline import Progress, Report, check_destination, options_of, write_dataset
+from labelkit.predict import OBJECT_TASKS, TASKS
+from labelkit.prelabels import EXISTING, Making, with_classes
 from labelkit.run_record import ORDERS, Recorder, Tally
 from labelkit.select import load_class_map
 from labelkit.thresholds import Thresholds, read_thresholds
@@ -132,16 +132,16 @@ def prelabel(
     _check_numbers(task, keep_threshold, nms_iou, max_per_image, top_k, batch_size, multi_label=multi_label)
     folder = run_folder(destination)
     place = Path(os.path.abspath(destination))  # noqa: PTH100 (links stay)
-    if from_ == NAME or (from_ is None and is_images(source)):
-        if images_dir:
-            raise UsageError(
-                "--images-dir", "together with images", "a data set of which they are the images"
-            )
+    is_folder = from_ == NAME or (from_ is None and is_images(source))
+    origin = IMAGES if is_folder else source_format(Path(source), from_)
+    reading, writing = options_of(origin, get_format(to), options or {})
+    if is_folder and images_dir:
+        raise UsageError("--images-dir", "together with images", "a data set of which they are the images")
+    if is_folder:
         dataset = open_images(source, without=(place, folder))
     else:
-        dataset = _opened(Path(source), from_, images_dir, options or {})
+        dataset = open_dataset(source, format=origin.name, images_dir=images_dir, **reading)
     _refuse_unfit(task, to)
-    writing = _writing(dataset, to, options or {})
     check_destination(dataset.path, destination, overwrite=overwrite)
     asked = Asked(
         task=task,
@@ -230,18 +230,6 @@ def _check_numbers(
             raise UsageError(name, f"does nothing for {task}", "an option of this task")
 
 
-def _opened(
-    path: Path, from_: str | None, images_dir: str | Path | None, options: Mapping[str, Any]
-) -> Dataset:
-    dataset = partial(open_dataset, path, format=from_, images_dir=images_dir)
-    if not options:
-        return dataset()
-    origin = dataset().format
-    known = own_options(origin.open)
-    said = options.get(origin.name, {})
-    return dataset(**{name: value for name, value in said.items() if name in known})
-
-
 def _refuse_unread(journal: Journal, dataset: Dataset) -> None:
     """Raise FormatError where there are images, and not one of them could be labelled."""
     entries = (entry for window in journal.windows() for entry in window.values())
@@ -268,21 +256,6 @@ def _refuse_unfit(task: str, to: str) -> None:
     if needed not in get_format(to).carries:
         able = ", ".join(name for name, item in formats().items() if needed in item.carries)
         raise UsageError(f"--to {to}", f"holds no {FEATURES[needed]}", f"one of {able}")
-
-
-def _writing(dataset: Dataset, to: str, options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """The options for writing. Raises UsageError where one would do nothing."""
-    target = get_format(to)
-    reading, writing = own_options(dataset.format.open), own_options(target.create)
-    for format, given in options.items():
-        for name in given:
-            if not (
-                (format == dataset.format.name and name in reading)
-                or (format == target.name and name in writing)
-            ):
-                text = f"does nothing from {dataset.format.name} to {target.name}"
-                raise UsageError(f"--{format}-{name.replace('_', '-')}", text, "an option of these formats")
-    return {name: value for name, value in options.get(target.name, {}).items() if name in writing}
 
 
 def _thresholds(

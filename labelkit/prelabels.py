@@ -33,11 +33,11 @@ from labelkit.model import (
     SemanticMap,
 )
 from labelkit.pixels import decoding, map_pixels, mask_runs, rle_mask
+from labelkit.predict import OBJECT_TASKS
 from labelkit.predict.adapters import STEPS
 from labelkit.thresholds import Thresholds
 
 EXISTING = ("keep", "replace-pending", "replace", "only-unlabelled")
-OBJECT_TASKS = ("localization", "detection", "instance")
 _SEMANTIC = "semantic"
 _VOID = 255  # the value of pixels to be ignored, as in VOC, unless a class has it
 

@@ -12,6 +12,7 @@ from types import ModuleType
 from labelkit.errors import ModelError
 
 TASKS = ("classification", "localization", "detection", "semantic", "instance")
+OBJECT_TASKS = ("localization", "detection", "instance")  # whose models are detectors
 EXTRA = 'pip install "labelkit-vision[prelabel]"'
 
 

@@ -36,19 +36,19 @@ _WRAPPERS = ("module.", "model.", "_orig_mod.")
 _EXTRA = "n_averaged"  # which AveragedModel counts beside its tensors
 
 
-def fetched(weights: Any) -> Path:
-    """The file of some pretrained weights, downloaded where it is not there yet.
+def fetched(weights: Any) -> tuple[Path, str]:
+    """The file of some pretrained weights, downloaded where it is not there yet, and its SHA-256.
 
     Raises ModelError in one line: which file, where it is looked for, and how to bring it.
     """
     file = weights_file(weights)
     if not file.is_file():
         _download(weights.url, file)
-    expected = _STEM_HASH.search(file.name)
-    if expected and not sha256(file).startswith(expected.group(1)):
+    digest, expected = sha256(file), _STEM_HASH.search(file.name)
+    if expected and not digest.startswith(expected.group(1)):
         text = f"does not have the SHA-256 that its name says ({expected.group(1)}…)"
         raise ModelError(str(file), text, "the file that was published", "delete it, or name it by --weights")
-    return file
+    return file, digest
 
 
 def _download(url: str, file: Path) -> None:
@@ -90,12 +90,17 @@ def _impatient() -> Iterator[None]:
 def sha256(file: Path) -> str:
     """The hexadecimal SHA-256 of a file. Raises ModelError where it cannot be read."""
     try:
-        with file.open("rb") as stream:
-            digest = hashlib.sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return hexdigest(file)
     except OSError as error:
         raise ModelError(str(file), f"cannot be read ({error.strerror})") from None
+
+
+def hexdigest(file: Path) -> str:
+    """The hexadecimal SHA-256 of a file of any size, read block by block. Raises OSError."""
+    digest = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from labelkit.errors import LabelkitError
 from labelkit.pixels import decoding, refuse_huge
+from labelkit.predict.checkpoints import hexdigest
 from labelkit.predict.plan import Batch, Shot, unreadable
 
 _AHEAD = 2  # batches a worker
@@ -104,15 +105,11 @@ def _refuse_stretched(size: tuple[int, int], shorter: Any) -> None:
 
 
 def digest_of(file: Path) -> str:
-    """The SHA-256 of a file that may be of any size, or nothing where it cannot be read."""
+    """The SHA-256 of a file, or nothing where it cannot be read."""
     try:
-        with file.open("rb") as stream:
-            digest = sha256()
-            while block := stream.read(1 << 20):
-                digest.update(block)
+        return hexdigest(file)
     except OSError:
         return ""
-    return digest.hexdigest()
 
 
 def decoded(data: bytes, shot: Shot) -> Any:

@@ -73,10 +73,10 @@ def choose(
         raise UsageError("--classes", "without a checkpoint of your own", "--weights FILE", "")
     if not own:
         item = find_weights(name, weights)
-        file = fetched(item)
+        file, digest = fetched(item)
         names = class_names(item.meta["categories"])
         transforms = _transforms(item.transforms, preset)
-        return Choice(task, name, options or {}, item.name, file, sha256(file), names, transforms, item)
+        return Choice(task, name, options or {}, item.name, file, digest, names, transforms, item)
     assert weights is not None
     if classes is None:
         raise UsageError(f"--weights {weights}", "a checkpoint does not name its classes", "--classes FILE")

@@ -8,6 +8,7 @@ from types import MethodType
 from typing import Any
 
 from labelkit.errors import ModelError, UsageError
+from labelkit.predict import OBJECT_TASKS
 from labelkit.predict.adapters import ADAPTERS, Guess, Settings, outputs_of
 from labelkit.predict.inputs import NO_ROOM, Loaded
 from labelkit.predict.loading import Choice, build
@@ -79,7 +80,7 @@ class Runner:
             torch.backends.cudnn.deterministic = True
             torch.backends.cudnn.benchmark = False
         model = build(choice)
-        if settings.task in ("detection", "localization", "instance"):
+        if settings.task in OBJECT_TASKS:
             _set_limits(model, settings.keep_threshold, nms_iou, max_per_image)
         if settings.task == "instance":
             _leave_unpasted(model)
@@ -146,7 +147,7 @@ class Runner:
                 batch = self.transforms(batch)
             if self.device.type == "cuda":
                 batch = batch.contiguous(memory_format=torch.channels_last)
-            many = self.settings.task in ("detection", "localization", "instance")
+            many = self.settings.task in OBJECT_TASKS
             outputs = outputs_of(self.model(list(batch) if many else batch), self.settings.task)
             adapt = ADAPTERS[self.settings.task]
             return [adapt(output, size, self.settings) for output, size in zip(outputs, sizes, strict=True)]
@@ -198,9 +199,7 @@ def _leave_unpasted(model: Any) -> None:
 
 def _without_extra_heads(model: Any) -> None:
     """A detector that is asked for boxes makes no masks and no keypoints, which nobody would see."""
-    for name in ("mask_roi_pool", "mask_head", "mask_predictor"):
-        if hasattr(model.roi_heads, name):
-            setattr(model.roi_heads, name, None)
-    for name in ("keypoint_roi_pool", "keypoint_head", "keypoint_predictor"):
-        if hasattr(model.roi_heads, name):
-            setattr(model.roi_heads, name, None)
+    for kind in ("mask", "keypoint"):
+        for name in (f"{kind}_roi_pool", f"{kind}_head", f"{kind}_predictor"):
+            if hasattr(model.roi_heads, name):
+                setattr(model.roi_heads, name, None)
