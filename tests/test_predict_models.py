@@ -413,3 +413,31 @@ def test_an_image_that_does_not_fit_alone_is_a_fault_of_it(tmp_path: Path) -> No
     file = photo(tmp_path)
     loaded = Loader(choice.transforms)[Batch(0, 0, (take(Image(path="p"), file),) * 2)]
     assert made.guesses(loaded, on_device=False) == ["does not fit the memory of cpu"] * 2
+
+
+def test_an_image_that_the_model_fails_on_slows_its_own_batch_only(tmp_path: Path) -> None:
+    """Else a run that goes on behind it would have other batches than one that nobody stopped."""
+    choice = own(tmp_path, "classification", "resnet18")
+    made = runner(choice)
+    whole = made.model
+    sizes: list[int] = []
+
+    class Picky(torch.nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            sizes.append(len(batch))
+            if (batch.flatten(1).std(1) < 0.1).any():
+                raise ValueError("nothing to see")
+            return whole(batch)
+
+    made.model = Picky()
+    plain = tmp_path / "plain.png"
+    Pictures.new("L", (90, 70), 128).convert("RGB").save(plain)
+    files = [photo(tmp_path, 1), plain, photo(tmp_path, 2)]
+    loader = Loader(choice.transforms)
+    loader.transforms.mean, loader.transforms.std = [0.5] * 3, [0.5] * 3  # so that grey has no spread
+    shots = tuple(take(Image(path=file.name), file) for file in files)
+    first = made.guesses(loader[Batch(0, 0, shots)], on_device=False)
+    assert [isinstance(said, str) for said in first] == [False, True, False]
+    assert first[1] == "the model fails on it (ValueError: nothing to see)"
+    made.guesses(loader[Batch(1, 0, (shots[0], shots[2]))], on_device=False)
+    assert sizes == [3, 1, 1, 1, 2]

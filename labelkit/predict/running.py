@@ -109,16 +109,17 @@ class Runner:
             shot.size for shot, fault in zip(loaded.batch.shots, loaded.faults, strict=True) if not fault
         ]
         done: list[Guess | str] = []
+        together = len(sizes)  # less where one of them turns out to be more than the model can take
         while len(done) < len(sizes):
             start = len(done)
-            stop = min(start + self._most, len(sizes))
+            stop = min(start + self._most, start + together, len(sizes))
             try:
                 done += self._some(loaded.pixels[start:stop], sizes[start:stop], on_device=on_device)
             except Exception as error:
                 if _out_of_memory(error):
                     done += self._give_way(stop - start, loaded.batch.number)
                 elif stop - start > 1:  # one of them may be to blame
-                    self._most = 1
+                    together = 1
                 else:
                     done.append(_said(error))
         return done
