@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import shutil
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -176,10 +176,15 @@ class Carrier:
                 return hints[hint][0]
         return None
 
-    def unused(self) -> list[str]:
-        """The paths of the entries that no record of this process was restored from, in order."""
+    def take_found(self) -> set[int]:
+        """The offsets of the entries from which records were restored, here and since this was last asked."""
+        found, self._found = self._found, set()
+        return found
+
+    def unused(self, found: Collection[int]) -> list[str]:
+        """The paths of the entries that are not among those found, in order."""
         paths, _ = self._index
-        return [path for path, offset in paths.items() if offset not in self._found]
+        return [path for path, offset in paths.items() if offset not in found]
 
     def header(self, header: Header, used: Callable[[], set[str]]) -> Header:
         """The source's header, as far as the present one still says what was shown.

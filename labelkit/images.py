@@ -34,7 +34,7 @@ def bring(file: Path, place: Path, how: str) -> None:
     """Put an image file at a place; how is one of ``IMAGES``, but not ``none``.
 
     Raises ValueError where it is to become a PNG and cannot, with nothing left at the place;
-    DestinationError where a hard link cannot be made.
+    DestinationError where a hard link cannot be made; FileExistsError where something is there.
     """
     place.parent.mkdir(parents=True, exist_ok=True)
     if becomes_png(file, place, how):
@@ -55,6 +55,8 @@ def becomes_png(file: PurePath, place: PurePath, how: str) -> bool:
 def _link(file: Path, place: Path) -> None:
     try:
         place.hardlink_to(file)
+    except FileExistsError:
+        raise
     except OSError as error:
         raise DestinationError(
             str(place), f"no hard link to {file} ({error.strerror})", "one file system", "--images copy"

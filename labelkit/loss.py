@@ -207,13 +207,15 @@ def _teller(findings: list[Finding]) -> Tell:
 class Ledger:
     """Counts of findings by code, with a few examples of each: what a conversion tells its user.
 
-    An example is the first finding with its message; ``messages`` counts how often each was said.
+    An example is the first finding with its message; ``messages`` counts how often each was said. kinds: of
+    how many messages of a code there are examples.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[Finding]] = field(default_factory=dict)
     messages: dict[str, dict[str, int]] = field(default_factory=dict)
     uncarried: int = 0
+    kinds: int = _EXAMPLES
 
     def add(self, finding: Finding, *, carried: bool = False) -> None:
         """Count a finding. carried: whether a carrier will bring its value back."""
@@ -226,9 +228,24 @@ class Ledger:
         messages = self.messages.setdefault(finding.code, {})
         if finding.message in messages:
             messages[finding.message] += finding.count
-        elif len(examples) < _EXAMPLES:
+        elif len(examples) < self.kinds:
             examples.append(finding)
             messages[finding.message] = finding.count
+
+    def merge(self, other: Ledger) -> None:
+        """Add another ledger, of what came after; it has an example of every message."""
+        self.uncarried += other.uncarried
+        for code, count in other.counts.items():
+            self.counts[code] = self.counts.get(code, 0) + count
+            examples = self.examples.setdefault(code, [])
+            messages = self.messages.setdefault(code, {})
+            for example in other.examples[code]:
+                said = other.messages[code][example.message]
+                if example.message in messages:
+                    messages[example.message] += said
+                elif len(examples) < self.kinds:
+                    examples.append(example)
+                    messages[example.message] = said
 
     def rows(self) -> list[tuple[str, str, int, list[Finding]]]:
         """Code, name, count and examples, by code."""

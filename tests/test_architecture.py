@@ -26,7 +26,7 @@ LAYERS = [
     {"checking"},
     {"carrier", "options", "triage", "baseline", "matching", "journal", "thresholds"},
     {"dataset"},
-    {"inspection"},
+    {"inspection", "conversion"},
     {"pipeline", "validation", "statistics", "predict", "comparing"},
     {"image_folder", "prelabels"},
     {"labelling", "run_record"},

@@ -27,7 +27,7 @@ from labelkit.model import Header, Record
 
 VERSION = 1
 _NAME = "records.jsonl"
-_PART = 1000
+PART = 1000
 
 
 def detect(path: Path) -> Evidence:
@@ -101,8 +101,8 @@ class JsonlReader:
         return frozenset(category.name for category in self.header.categories)
 
     def parts(self) -> list[Part]:
-        pieces = (self.lines[start : start + _PART] for start in range(0, len(self.lines), _PART))
-        return [Part(lines, number * _PART, len(lines)) for number, lines in enumerate(pieces)]
+        pieces = (self.lines[start : start + PART] for start in range(0, len(self.lines), PART))
+        return [Part(lines, number * PART, len(lines)) for number, lines in enumerate(pieces)]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         with self.file.open("rb") as stream:

@@ -18,7 +18,7 @@ from labelkit.formats.cityscapes.scene import Rule
 from labelkit.formats.cityscapes.table import CATEGORIES
 from labelkit.model import Header, Record
 
-_PART = 50
+PART = 50
 
 
 class CityscapesReader:
@@ -85,8 +85,8 @@ class CityscapesReader:
     def parts(self) -> Sequence[Part]:
         """Fifty frames at a time."""
         frames = self.frames
-        pieces = [tuple(frames[i : i + _PART]) for i in range(0, len(frames), _PART)]
-        return [Part(piece, number * _PART, len(piece)) for number, piece in enumerate(pieces)]
+        pieces = [tuple(frames[i : i + PART]) for i in range(0, len(frames), PART)]
+        return [Part(piece, number * PART, len(piece)) for number, piece in enumerate(pieces)]
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         """The frames of a part, each after the findings about it."""
