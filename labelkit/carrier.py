@@ -44,13 +44,15 @@ class CarrierWriter:
         self.source = source
         self.shown = shown
 
-    def write(self, part: int, pairs: Iterable[tuple[Record, Fitted]]) -> None:
-        """Keep the source of every record that lost something on its way to the target."""
+    def lines(self, source: Record, fitted: Fitted) -> list[bytes]:
+        """What is kept of a record: its source in one line, if it lost something on its way to the target."""
+        return [_line(source, fitted)] if fitted.findings else []
+
+    def write(self, part: int, lines: Iterable[bytes]) -> None:
+        """Keep the lines of a part."""
         self.pieces.mkdir(parents=True, exist_ok=True)
         with (self.pieces / f"{part:08}").open("wb") as stream:
-            for source, fitted in pairs:
-                if fitted.findings:
-                    stream.write(_line(source, fitted))
+            stream.writelines(lines)
 
     def finish(self, order: Sequence[str] = ()) -> None:
         """Join the pieces. A data set that lost nothing gets no carrier.

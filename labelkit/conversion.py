@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path, PurePosixPath
@@ -85,18 +85,28 @@ class Conversion:
         writing: whether anything is wanted of it but its errors.
         """
         work = _Work(self, part.start, writing=writing)
-        done = list(work.fitted(part))
-        if work.writing:
-            for piece, group in _pieces(self.plan, number, part.start, done):
-                self.writer.write(piece, [each.fitted.record for each in group])
-            if self.sidecar:
-                self.sidecar.write(number, [(each.source, each.fitted) for each in done])
-        if is_order_at_risk(self.plan):
-            work.result.paths = [each.source.image.path for each in done]
-            work.result.standings = {each.source.splits for each in done}
+        carried: list[bytes] = []
+        for piece, group in _pieces(self.plan, number, part.start, work.fitted(part)):
+            self.writer.write(piece, self._passing(group, work.result, carried))
+        if self.sidecar:
+            self.sidecar.write(number, carried)
         if self.plan.dataset.carrier:
             work.result.restored = self.plan.dataset.carrier.take_found()
         return work.result
+
+    def _passing(self, group: Iterable[_Done], result: Converted, carried: list[bytes]) -> Iterator[Record]:
+        """The records of a group for the writer; each is done with before the next one is begun.
+
+        So its pixels, which fitting, writing and the carrier look at, are in memory once, and painted once.
+        """
+        notes_order = is_order_at_risk(self.plan)
+        for each in group:
+            yield each.fitted.record
+            if self.sidecar:
+                carried += self.sidecar.lines(each.source, each.fitted)
+            if notes_order:
+                result.paths.append(each.source.image.path)
+                result.standings.add(each.source.splits)
 
 
 @dataclass(frozen=True)
@@ -112,7 +122,9 @@ def is_order_at_risk(plan: Plan) -> bool:
     return "order" not in plan.target.format.carries and "order" in plan.dataset.format.carries
 
 
-def _pieces(plan: Plan, number: int, start: int, done: list[_Done]) -> Iterator[tuple[int, list[_Done]]]:
+def _pieces(
+    plan: Plan, number: int, start: int, done: Iterable[_Done]
+) -> Iterator[tuple[int, Iterable[_Done]]]:
     """The records of a part as pieces that the writer joins by number.
 
     Where the carrier knows the order that the source once had, that is kept, and new images come last.
@@ -168,6 +180,7 @@ class _Work:
             if done:
                 result.records += 1
                 result.objects += len(done.source.objects)
+            if done and self.writing:
                 yield done
 
     def _fit(self, record: Record, image: Path | None, ordinal: int) -> _Done | None:

@@ -116,7 +116,7 @@ def restored(
     """What the carrier makes of ``now``, where the target showed ``shown`` of ``source``."""
     places = origins if origins is not None else tuple(range(len(shown.objects)))
     writer = CarrierWriter(tmp / "labelkit.jsonl", Header(), Header())
-    writer.write(0, [(source, Fitted(shown, LOSS, places))])
+    writer.write(0, writer.lines(source, Fitted(shown, LOSS, places)))
     writer.finish()
     return Carrier(tmp / "labelkit.jsonl").restore(now)
 
@@ -340,7 +340,8 @@ def test_differences_are_where_two_maps_say_something_else() -> None:
 
 def write(tmp: Path, *pairs: tuple[Record, Record]) -> Carrier:
     writer = CarrierWriter(tmp / "labelkit.jsonl", Header(), Header())
-    writer.write(0, [(a, Fitted(b, LOSS, tuple(range(len(b.objects))))) for a, b in pairs])
+    fitted = ((a, Fitted(b, LOSS, tuple(range(len(b.objects))))) for a, b in pairs)
+    writer.write(0, [line for a, b in fitted for line in writer.lines(a, b)])
     writer.finish()
     return Carrier(tmp / "labelkit.jsonl")
 
@@ -380,7 +381,7 @@ def test_a_carrier_without_differences_of_maps_can_be_read(tmp_path: Path) -> No
 
 def header_of(tmp: Path, source: Header, shown: Header, now: Header, used: set[str]) -> list[Category]:
     writer = CarrierWriter(tmp / "labelkit.jsonl", source, shown)
-    writer.write(0, [(SOURCE, Fitted(SHOWN, LOSS, (0, 1)))])
+    writer.write(0, writer.lines(SOURCE, Fitted(SHOWN, LOSS, (0, 1))))
     writer.finish()
     return list(Carrier(tmp / "labelkit.jsonl").header(now, lambda: used).categories)
 

@@ -50,7 +50,7 @@ from labelkit.formats.cityscapes.table import (
 )
 from labelkit.geometry import rle
 from labelkit.model import Layers, Mask, Object, Png, Record
-from labelkit.pixels import Labels, source_pixels
+from labelkit.pixels import Labels, save_map, source_pixels
 
 Files: TypeAlias = Literal["native", "all"]
 _Pixels: TypeAlias = NDArray[Any]
@@ -260,4 +260,4 @@ def _with_strays(values: Labels, strays: Iterable[tuple[int, int, str]]) -> Labe
 def _save(pixels: _Pixels, target: Path) -> None:
     from PIL import Image
 
-    Image.fromarray(pixels).save(target, format="PNG")
+    save_map(Image.fromarray(pixels), target)

@@ -25,7 +25,7 @@ from labelkit.formats.coco.native import (
     patched,
 )
 from labelkit.model import Category, Cell, Header, Instance, Mask, Object, Png, Record, SemanticMap
-from labelkit.pixels import map_pixels
+from labelkit.pixels import map_pixels, save_map
 
 IDS = 2**24  # what the three bytes of a pixel can say
 
@@ -121,4 +121,4 @@ def write_png(item: SemanticMap, path: Path, *, whole: bool) -> None:
     labels = map_pixels(item)
     labels = np.where(np.isin(labels, list(item.classes)), labels, 0)
     colours = np.stack([labels & 255, labels >> 8 & 255, labels >> 16], axis=-1).astype(np.uint8)
-    Image.fromarray(colours).save(path, format="PNG")
+    save_map(Image.fromarray(colours), path)
