@@ -159,7 +159,7 @@ def test_ctrl_c_ends_all_processes_and_leaves_nothing(tmp_path: Path) -> None:
         assert run.poll() is None, run.stderr
         time.sleep(0.02)
     os.killpg(run.pid, signal.SIGINT)
-    _, text = run.communicate(timeout=30)
+    _, text = run.communicate(timeout=300)  # many files are deleted, however busy the disk is
     assert run.returncode == 130
     assert b"Traceback" not in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "busy.py"]
