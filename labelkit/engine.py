@@ -84,6 +84,9 @@ class Engine:
         """End the processes in the middle of what they do."""
         if self._lifeline is not None:
             self._lifeline.close()
+        queue = getattr(self._pool, "_result_queue", None)
+        if queue is not None:  # a process may end in the middle of a result, whose rest is awaited while
+            queue._writer.close()  # anyone holds the writing end: here too, where nobody writes
 
     def stop(self) -> None:
         """End the processes; what they have not begun is not done."""

@@ -111,6 +111,22 @@ def test_a_process_that_is_killed_is_told_in_one_line() -> None:
         started.run(lambda _: None, die, 0)
 
 
+def much(shared: int) -> bytes:
+    return bytes(shared)
+
+
+def test_processes_that_end_in_the_middle_of_a_result_are_not_waited_for() -> None:
+    for delay in (0.0, 0.002, 0.005, 0.01):
+        with pytest.raises(KeyError), engine(2) as started:
+            started.run(lambda _: None, sleep, 0, 0.0)
+            started.run(lambda _: None, sleep, 0, 0.0)
+            started.follow(lambda: None)
+            for _ in range(6):
+                started.run(lambda _: None, much, 30_000_000)
+            time.sleep(0.6 + delay)
+            raise KeyError
+
+
 BUSY = """
 import sys
 from labelkit import engine as module
