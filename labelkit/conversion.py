@@ -52,7 +52,8 @@ class Plan:
 class Converted:
     """What is told of a part that was converted.
 
-    seen: how many entries it has, read or not. taken: which image has which place. restored: the offsets of
+    seen: how many entries it has, read or not. taken: which image has which place. failed: the
+    places that images should have had, with the images. restored: the offsets of
     the carrier's entries that were used. paths and standings: the images and their splits, in order, where
     the target does not keep their order.
     """
@@ -65,6 +66,7 @@ class Converted:
     ledger: Ledger = field(default_factory=lambda: Ledger(kinds=sys.maxsize))
     errors: list[RecordError] = field(default_factory=list)
     taken: dict[str, str] = field(default_factory=dict)
+    failed: list[tuple[str, str]] = field(default_factory=list)
     restored: set[int] = field(default_factory=set)
     paths: list[str] = field(default_factory=list)
     standings: set[tuple[str, ...]] = field(default_factory=set)
@@ -84,7 +86,7 @@ class Conversion:
 
         writing: whether anything is wanted of it but its errors.
         """
-        work = _Work(self, part.start, writing=writing)
+        work = _Work(self, writing=writing)
         carried: list[bytes] = []
         for piece, group in _pieces(self.plan, number, part.start, work.fitted(part)):
             self.writer.write(piece, self._passing(group, work.result, carried))
@@ -147,11 +149,10 @@ def _pieces(
 class _Work:
     """The records of a part on their way."""
 
-    def __init__(self, conversion: Conversion, start: int, *, writing: bool) -> None:
+    def __init__(self, conversion: Conversion, *, writing: bool) -> None:
         self.plan = conversion.plan
         self.root = conversion.root
         self.writer = conversion.writer
-        self.start = start
         self.wanted = writing
         self.result = Converted()
 
@@ -227,35 +228,39 @@ class _Work:
         made = file is not None and becomes_png(file, to, how)
         if not self.writing and not made:
             return []  # nothing will be published, but every image that cannot be converted is to be told
-        take(self.result.taken, place, path)
+        refuse_taken(self.result.taken, place, path)
         findings = list(_image_oddities(path, file, to, how, made=made))
         if file is not None and how != "none":
-            self._copy(file, to, f"{self.plan.dataset.path}:{path}")
+            try:
+                self._copy(file, to, f"{self.plan.dataset.path}:{path}")
+            except RecordError:
+                self.result.failed.append((place, path))
+                raise
             self.result.images += 1
+        self.result.taken[place] = path
         return findings
 
     def _copy(self, file: Path, to: Path, place: str) -> None:
-        if os.path.lexists(to):
-            return  # of another part, where this is told
         try:
             bring(file, to, self.plan.images)
         except ValueError as error:
             raise RecordError(place, str(error), "", "--images copy keeps it as it is") from None
         except FileExistsError:
-            return
+            if not (to.is_file() or to.is_symlink()):  # a folder is there, or a file where a folder should be
+                raise
+            # Another part's image: whoever joins the parts names both.
         except PermissionError as error:
             if os.access(file, os.R_OK):
                 raise
             raise RecordError(place, f"the image cannot be read ({error.strerror})") from None
 
 
-def take(taken: dict[str, str], place: str, path: str) -> None:
-    """Note which image has a place. Raises DestinationError that names both where two would have one."""
+def refuse_taken(taken: Mapping[str, str], place: str, path: str) -> None:
+    """Raise DestinationError that names both where another image has the place of one."""
     if place in taken:
         raise DestinationError(
             place, f"two images: {taken[place]!r} and {path!r}", "one image a file", "rename one"
         )
-    taken[place] = path
 
 
 def _image_file(plan: Plan, read: Record) -> Path | None:

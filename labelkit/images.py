@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
@@ -73,11 +74,9 @@ def _make_png(file: Path, place: Path) -> None:
             shutil.copyfile(file, place)
             return
         kept = {key: image.info[key] for key in ("exif", "icc_profile") if key in image.info}
-        try:
-            _sixteen_bit(image).save(place, "PNG", **kept)
-        except BaseException:  # half a file is none
-            place.unlink(missing_ok=True)
-            raise
+        made = BytesIO()  # for half a file is none, and the place may be another's
+        _sixteen_bit(image).save(made, "PNG", **kept)
+        place.write_bytes(made.getbuffer())
 
 
 @contextmanager

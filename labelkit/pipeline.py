@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labelkit.carrier import CarrierWriter, carrier_path
-from labelkit.conversion import Conversion, Converted, Edit, Plan, is_order_at_risk, take
+from labelkit.conversion import Conversion, Converted, Edit, Plan, is_order_at_risk, refuse_taken
 from labelkit.dataset import Dataset, open_dataset, own_options, source_format
 from labelkit.derive import DERIVABLE
 from labelkit.engine import engine
@@ -283,8 +283,9 @@ class _Joined:
     def add(self, part: Converted) -> None:
         """Add what is told of the next part. Raises DestinationError where two images have one place."""
         report = self.report
-        for place, path in part.taken.items():
-            take(self._taken, place, path)
+        for place, path in (*part.taken.items(), *part.failed):
+            refuse_taken(self._taken, place, path)
+        self._taken |= part.taken
         report.records += part.records
         report.objects += part.objects
         report.images += part.images
