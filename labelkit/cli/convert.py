@@ -11,10 +11,9 @@ from typing import Any
 import click
 
 from labelkit.cli.ledger import ledger_text
-from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.cli.options import comma, format_options, jobs, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.derive import DERIVABLE
-from labelkit.engine import available
 from labelkit.errors import DestinationError
 from labelkit.images import IMAGES
 from labelkit.pipeline import convert
@@ -44,9 +43,7 @@ from labelkit.select import TYPES, shipped_maps
     help="Records that cannot be read: write nothing, or leave them out (exit 1).",
 )
 @click.option("--overwrite", is_flag=True, help="Replace the data set at DST.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
-)
+@jobs
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @format_options("open", "create")
 def command(source: Path, destination: Path, report: Path | None, output_format: str, **rest: Any) -> int:

@@ -10,7 +10,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import click
 
+from labelkit.engine import available
 from labelkit.formats import formats
+
+jobs = click.option(
+    "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
+)
 
 
 class Sectioned(click.Command):

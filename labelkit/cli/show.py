@@ -9,10 +9,9 @@ from typing import Any
 
 import click
 
-from labelkit.cli.options import comma, format_options, take_format_options
+from labelkit.cli.options import comma, format_options, jobs, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.cli.streams import result
-from labelkit.engine import available
 from labelkit.outputs.page import kinds, plural
 from labelkit.outputs.words import visible
 from labelkit.select import TYPES
@@ -53,9 +52,7 @@ _EXAMPLES = 5
 @click.option("--gallery/--no-gallery", default=True, show_default=True, help=f"One page, {PAGE}.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
 @click.option("--overwrite", is_flag=True, help="Replace the drawings in DIR.")
-@click.option(
-    "--jobs", type=click.IntRange(1), default=available, show_default="all cores", help="Processes."
-)
+@jobs
 @format_options("open")
 def command(source: Path, destination: Path | None, **rest: Any) -> int:
     """Draw the labels of SRC on its images: PNG files, and a gallery to sort and filter in a browser.

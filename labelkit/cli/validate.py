@@ -11,12 +11,11 @@ import click
 
 from labelkit.baseline import Baseline, read_baseline, write_baseline
 from labelkit.cli.mending import mended, previewed
-from labelkit.cli.options import Sectioned, comma, format_options, take_format_options
+from labelkit.cli.options import Sectioned, comma, format_options, jobs, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.cli.reports import output, refuse_target, write_report
 from labelkit.cli.settings import find_settings, settled, short
 from labelkit.dataset import source_format
-from labelkit.engine import available
 from labelkit.errors import UsageError
 from labelkit.outputs.shots import PER_RULE
 from labelkit.rules import SEVERITIES
@@ -62,9 +61,7 @@ _SECTIONS = {
 @click.option("--format", help="Format of SRC; detected if not said.")
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
-@click.option(
-    "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
-)
+@jobs
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True,
     help="Exit with 1 where something is as bad as that.",
