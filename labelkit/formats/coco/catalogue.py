@@ -16,7 +16,7 @@ from labelkit.formats.coco.documents import json_files, recognise
 from labelkit.formats.coco.index import Groups, Index
 from labelkit.formats.coco.native import KINDS, Annotation, Document
 from labelkit.formats.coco.places import Places, root_of
-from labelkit.formats.coco.rows import Row, joined_rows
+from labelkit.formats.coco.rows import ForAll, Rows, rows_of
 from labelkit.model import Category
 
 _Found = tuple[Document, Index]
@@ -44,7 +44,7 @@ class Catalogue:
     indexes: list[Index]
     names: list[dict[Any, str]]
     groups: list[Groups]
-    rows: list[Row]
+    rows: Rows
     categories: tuple[Category, ...]
     notes: list[Finding]
     places: Places
@@ -62,16 +62,15 @@ def open_catalogue(source: Source) -> Catalogue:
     listing = truth or found
     categories, names = joined_categories([index for _, index in listing], native=not truth)
     places = Places(source.path, source.images_dir, source.gt, [index.path for index in indexes])
-    rows, positions = joined_rows(listing, places)
+    rows, spots = rows_of(listing, places)
     if truth:  # every document of results speaks of the images of the one that lists them
-        names, positions = names * len(found), positions * len(found)
-        for row in rows:
-            row.spots = tuple((number, spot) for number in range(len(found)) for _, spot in row.spots)
+        names, spots = names * len(found), spots * len(found)
+        rows = ForAll(rows, len(found))
     return Catalogue(
         documents=[document for document, _ in found],
         indexes=indexes,
         names=names,
-        groups=[index.group(ids) for index, ids in zip(indexes, positions, strict=True)],
+        groups=[index.group(each) for index, each in zip(indexes, spots, strict=True)],
         rows=rows,
         categories=categories,
         notes=notes,

@@ -123,7 +123,7 @@ class Columns:
 
 
 def columns_of(
-    annotations: Sequence[msgspec.Raw],
+    annotations: Sequence[memoryview],
     role: str,
     images: Mapping[Any, int] | None,
     categories: Mapping[Any, int] | None,
@@ -153,12 +153,12 @@ def columns_of(
     return columns
 
 
-def segmentation_of(raw: msgspec.Raw | memoryview) -> msgspec.Raw:
+def segmentation_of(raw: memoryview) -> msgspec.Raw:
     """The segmentation of an annotation, unparsed; empty where it has none."""
     return _shape_decoder.decode(raw).segmentation
 
 
-def values_of(raw: msgspec.Raw) -> dict[str, Any] | str:
+def values_of(raw: memoryview | msgspec.Raw) -> dict[str, Any] | str:
     """The values of an entry, or what it is if it is no object."""
     try:
         return _values_decoder.decode(raw)
@@ -166,7 +166,7 @@ def values_of(raw: msgspec.Raw) -> dict[str, Any] | str:
         return brief(bytes(raw).decode("utf-8", "replace"))
 
 
-def _decoded(chunk: Sequence[msgspec.Raw], start: int, role: str, columns: Columns) -> Sequence[_Item]:
+def _decoded(chunk: Sequence[memoryview], start: int, role: str, columns: Columns) -> Sequence[_Item]:
     if role == "instances":
         try:
             return [_usual_decoder.decode(raw) for raw in chunk]
@@ -175,7 +175,7 @@ def _decoded(chunk: Sequence[msgspec.Raw], start: int, role: str, columns: Colum
     return [_one(raw, ordinal, role, columns) for ordinal, raw in enumerate(chunk, start)]
 
 
-def _one(raw: msgspec.Raw, ordinal: int, role: str, columns: Columns) -> _Item:
+def _one(raw: memoryview, ordinal: int, role: str, columns: Columns) -> _Item:
     if role == "instances":
         try:
             return _usual_decoder.decode(raw)
@@ -192,7 +192,7 @@ def _one(raw: msgspec.Raw, ordinal: int, role: str, columns: Columns) -> _Item:
     return _salvaged(raw, ordinal, role, columns.flaws)
 
 
-def _salvaged(raw: msgspec.Raw, ordinal: int, role: str, flaws: list[Placed]) -> _Salvaged:
+def _salvaged(raw: memoryview, ordinal: int, role: str, flaws: list[Placed]) -> _Salvaged:
     """What can be used of an annotation; the rest is a flaw."""
     said = values_of(raw)
     if isinstance(said, str):

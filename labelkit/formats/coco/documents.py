@@ -83,7 +83,7 @@ def _role(index: Index, named: str | None) -> str:
     return "captions" if any(len(item.caption) for item in seen) else "labels"
 
 
-def _peek(raw: msgspec.Raw) -> Annotation | None:
+def _peek(raw: memoryview) -> Annotation | None:
     try:
         return annotation_decoder.decode(raw)
     except msgspec.DecodeError:
@@ -108,7 +108,7 @@ def _all_stuff(index: Index) -> bool:
     )
 
 
-def _category(raw: msgspec.Raw) -> CategoryEntry | None:
+def _category(raw: memoryview) -> CategoryEntry | None:
     try:
         return category_decoder.decode(raw)
     except msgspec.DecodeError:

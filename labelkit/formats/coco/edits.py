@@ -38,7 +38,7 @@ def said_of(document: CocoDocument, ordinal: int) -> dict[str, bytes]:
     return {key: bytes(raw) for key, raw in keys.items() if key != "id"}
 
 
-def put(document: CocoDocument, entry: msgspec.Raw, key: str, text: bytes) -> Edit:
+def put(document: CocoDocument, entry: memoryview, key: str, text: bytes) -> Edit:
     """The edit that gives an entry another value for a key, or one more key."""
     index, said = document.index, value_of(entry, key)
     if said is not None:
@@ -49,13 +49,13 @@ def put(document: CocoDocument, entry: msgspec.Raw, key: str, text: bytes) -> Ed
     return Edit(index.path, end, end, comma + json_text(key).encode() + b": " + text)
 
 
-def taken_out(document: CocoDocument, entry: msgspec.Raw) -> Edit:
+def taken_out(document: CocoDocument, entry: memoryview) -> Edit:
     """The edit that takes an entry out of its list."""
     start = document.index.offset(entry)
     return Edit(document.index.path, start, start + len(entry), None)
 
 
-def value_of(entry: msgspec.Raw, key: str) -> msgspec.Raw | None:
+def value_of(entry: memoryview, key: str) -> msgspec.Raw | None:
     """The native text of a key's value, where it stands; None where there is no such key."""
     return _raws_decoder.decode(entry).get(key)
 

@@ -1,12 +1,12 @@
 """One JSON file by the bytes of its images, annotations and categories: it is indexed, not parsed.
 
-An annotation stays the bytes that it is until its image is read.
+An annotation stays the bytes that it is until its image is read. What is known of all annotations is in
+columns that lie in files without a name, so that they cost page cache and no memory.
 """
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,32 +14,28 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from labelkit.errors import FormatError
 from labelkit.formats._files import BOM, map_bytes
 from labelkit.formats._json import address, json_fault, refusal_of
-from labelkit.formats.coco.native import ImageEntry, image_decoder, is_key
+from labelkit.formats.coco.keys import SORTED, Column, KeyColumn, Keys, Ordinals, Spots, repeated_ordinals
+from labelkit.formats.coco.native import ImageEntry, image_decoder
+from labelkit.formats.coco.scan import Elements, windows
 
-Ordinals = NDArray[np.int64]
 LISTS = ("images", "annotations", "categories")
 
 
 _HEAD = 4096  # bytes in which the first character that is no space must be
-_PIECE = 1 << 20  # bytes that are decoded at a time
-_CHUNK = 1024  # annotations whose ids are decoded at a time
-_INT64 = 2**63  # the first number too large for the column of ids
-
-
-class _Top(msgspec.Struct):
-    images: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-    annotations: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
-    categories: list[msgspec.Raw] | msgspec.UnsetType = msgspec.UNSET
+_PIECE = 1 << 20  # bytes that are checked at a time
+_NO_ASCII = np.uint64(0x8080808080808080)
 
 
 class _Ids(msgspec.Struct, gc=False):
     id: Any = None
     image_id: Any = None
+
+
+_ids_decoder = msgspec.json.Decoder(_Ids)
 
 
 @dataclass(frozen=True)
@@ -64,50 +60,59 @@ class Groups:
 
 
 class Index:
-    """One JSON file by the bytes of its images, annotations and categories.
+    """One JSON file by the bytes of its images, annotations and categories. It pickles without these.
 
     Raises FormatError where the file is no JSON, or not what COCO calls a document.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        data = map_bytes(path)
-        self.starts_with_bom = bytes(data[: len(BOM)]) == BOM
-        self.data = data[len(BOM) :] if self.starts_with_bom else data
-        self._address = address(self.data) if len(self.data) else 0
+        self._map()
         self._check_utf8()
         self.is_results = bytes(self.data[:_HEAD]).lstrip()[:1] == b"["
-        lists = self._results() if self.is_results else self._lists()
-        self.images, self.annotations, self.categories = (lists.get(name, []) for name in LISTS)
-        self._frame = b"" if self.is_results else self._without(lists)
+        said = self._results() if self.is_results else self._decode(self.data, dict[str, msgspec.Raw])
+        lists = {name: said[name] for name in LISTS if name in said}
+        for name, raw in lists.items():
+            if bytes(memoryview(raw)[:1]) != b"[":
+                self._decode(raw, list[msgspec.Raw], name)  # says what it is
+        self._spans = {name: (self.start(raw), self.start(raw) + len(raw)) for name, raw in lists.items()}
+        self._frame = b"" if self.is_results else self._without()
         self.keys = self._keys()
         self.is_coco = self.is_results or "images" in lists or "annotations" in lists
         self.declared = self._declared()
-        self.repeated: frozenset[int] = frozenset()
-        self._numbers = np.zeros(0, dtype=np.int64)
-        self._odd: dict[int, Any] = {}  # ids that are no whole number, or not written as one
 
-    def _results(self) -> dict[str, list[msgspec.Raw]]:
-        return {"annotations": self._decode(self.data, list[msgspec.Raw])}
+    def __getstate__(self) -> dict[str, Any]:
+        _ = self.repeated  # looked for once, for all processes
+        state = {key: value for key, value in self.__dict__.items() if key not in ("data", "_address")}
+        return {key: value.spans if isinstance(value, Elements) else value for key, value in state.items()}
 
-    def _lists(self) -> dict[str, list[msgspec.Raw]]:
-        """The lists that there are, in one pass over the file; a second one says which of them is no list."""
-        try:
-            top = msgspec.json.decode(self.data, type=_Top)
-        except (msgspec.DecodeError, RecursionError):
-            said = self._decode(self.data, dict[str, msgspec.Raw])
-            return {key: self._decode(said[key], list[msgspec.Raw], key) for key in LISTS if key in said}
-        found = ((key, getattr(top, key)) for key in LISTS)
-        return {key: entries for key, entries in found if entries is not msgspec.UNSET}
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        before = state["stamp"]
+        self.path = state["path"]
+        self._map()
+        if self.stamp != before:
+            raise FormatError(str(self.path), "has changed", "the file that was indexed", "start again")
+        for name in LISTS:
+            if name in state:
+                state[name] = Elements(self.data, state[name])
+        self.__dict__.update(state)
 
-    def _without(self, lists: dict[str, list[msgspec.Raw]]) -> bytes:
+    def _map(self) -> None:
+        data = map_bytes(self.path)
+        said = self.path.stat()
+        self.stamp = said.st_size, said.st_mtime_ns
+        self.starts_with_bom = bytes(data[: len(BOM)]) == BOM
+        self.data = data[len(BOM) :] if self.starts_with_bom else data
+        self._address = address(self.data) if len(self.data) else 0
+
+    def _results(self) -> dict[str, msgspec.Raw]:
+        return {"annotations": self._decode(self.data, msgspec.Raw)}
+
+    def _without(self) -> bytes:
         """The text of the file with its lists empty."""
-        spans = sorted(
-            (self.start(entries[0]), self.start(entries[-1]) + len(entries[-1]))
-            for entries in lists.values()
-            if entries
-        )
-        starts, stops = [0, *(stop for _, stop in spans)], [*(start for start, _ in spans), len(self.data)]
+        spans = sorted(self._spans.values())
+        starts = [0, *(stop - 1 for _, stop in spans)]
+        stops = [*(start + 1 for start, _ in spans), len(self.data)]
         return b"".join(self.data[start:stop] for start, stop in zip(starts, stops, strict=True))
 
     def _keys(self) -> list[tuple[str, str | None]]:
@@ -144,10 +149,10 @@ class Index:
             end = start + _PIECE
             while end < len(self.data) and self.data[end] & 0xC0 == 0x80:  # inside of a character
                 end += 1
-            piece = bytes(self.data[start:end])
+            piece = self.data[start:end]
             try:
-                if not piece.isascii():
-                    piece.decode()
+                if not _is_ascii(piece):
+                    bytes(piece).decode()
             except UnicodeDecodeError as error:
                 place = f"{self.path}:byte {self._in_file(start + error.start)}"
                 raise FormatError(place, "not UTF-8", "UTF-8 text", code="STR111") from None
@@ -161,29 +166,17 @@ class Index:
         except msgspec.DecodeError:
             return {}
 
-    def offset(self, raw: msgspec.Raw) -> int:
+    def offset(self, raw: memoryview | msgspec.Raw) -> int:
         """The byte of the file at which a piece of it starts."""
         return self._in_file(self.start(raw))
 
-    @cached_property
+    @property
     def spans(self) -> Ordinals:
-        """(N, 2) the byte of the file at which each annotation starts, and its length.
+        """(N, 2) the byte of the file at which each annotation starts, and its length."""
+        spans: Ordinals = self.annotations.spans + np.array([self._in_file(0), 0])
+        return spans
 
-        Nearly all files have one gap between all annotations, so that lengths give the starts; each then is a
-        brace. Else each is asked for.
-        """
-        lengths = np.fromiter(map(len, self.annotations), dtype=np.int64, count=len(self.annotations))
-        if len(lengths) > 1:
-            first = self.start(self.annotations[0])
-            gap = self.start(self.annotations[1]) - first - int(lengths[0])
-            starts = first + np.cumsum(lengths + gap) - lengths - gap
-            inside = starts.min() >= 0 and starts.max() < len(self.data)
-            if inside and bool((np.frombuffer(self.data, dtype=np.uint8)[starts] == ord("{")).all()):
-                return np.column_stack([self._in_file(0) + starts, lengths])
-        starts = np.array([self.offset(raw) for raw in self.annotations], dtype=np.int64)
-        return np.column_stack([starts, lengths])
-
-    def start(self, raw: msgspec.Raw) -> int:
+    def start(self, raw: memoryview | msgspec.Raw) -> int:
         """Where a piece of the data starts in it."""
         return address(raw) - self._address
 
@@ -198,81 +191,130 @@ class Index:
         known = f" (id {key})" if key is not None else ""
         return f"{self.path}:annotations[{ordinal}]{known}, byte {self.offset(raw)}"
 
+    # --- the lists ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def images(self) -> Elements:
+        """The images."""
+        return self._elements("images")
+
+    @cached_property
+    def categories(self) -> Elements:
+        """The categories."""
+        return self._elements("categories")
+
+    @cached_property
+    def annotations(self) -> Elements:
+        """The annotations."""
+        return Elements(self.data, self._columns[0].reshape(-1, 2))
+
+    @property
+    def annotation_keys(self) -> Keys:
+        """The ids of the annotations."""
+        return self._columns[1]
+
+    @cached_property
+    def _columns(self) -> tuple[Ordinals, Keys, Keys]:
+        """The spans of the annotations, their ids, and those of their images: one pass sees all."""
+        ids, owners, spans = KeyColumn(), KeyColumn(), Column()
+        for window in windows(self.data, *self._spans.get("annotations", (0, 0)), _Ids):
+            said = window.said
+            if said is None:  # one is no object: find out which
+                said = [_one(piece) for piece in Elements(self.data, window.spans)]
+            spans.extend(window.spans)
+            ids.extend([item.id for item in said])
+            owners.extend([item.image_id for item in said])
+        return spans.array(), ids.keys(), owners.keys()
+
+    def _elements(self, name: str) -> Elements:
+        spans = Column()
+        for window in windows(self.data, *self._spans.get(name, (0, 0)), msgspec.Raw):
+            spans.extend(window.spans)
+        return Elements(self.data, spans.array().reshape(-1, 2))
+
     def image_entries(self) -> Iterator[ImageEntry | None]:
         """The images; None where one is no object."""
         for raw in self.images:
-            try:
-                yield image_decoder.decode(raw)
-            except msgspec.DecodeError:
-                yield None
+            yield image_entry(raw)
 
-    def group(self, images: Mapping[Any, int]) -> Groups:
-        """The annotations of every image; images: the position of every image id.
+    def image_keys(self) -> Keys:
+        """The ids of the images."""
+        ids = KeyColumn()
+        for said in self._image_entries():
+            ids.extend([None if entry is None else entry.id for entry in said])
+        return ids.keys()
 
-        Annotations have ids (``annotation_id``, ``repeated``) from here on: one pass sees both.
-        """
-        missing = len(images)
-        owners, numbers = array("q"), array("q")
-        for ordinal, said in enumerate(self._ids()):
-            owners.append(images.get(said.image_id, missing) if is_key(said.image_id) else missing)
-            numbers.append(self._note_id(ordinal, said.id))
-        self._numbers = np.frombuffer(numbers, dtype=np.int64)
-        self.repeated = self._repeated()
-        owner = np.frombuffer(owners, dtype=np.int64)
-        order = np.argsort(owner, kind="stable")
-        return Groups(order, np.searchsorted(owner[order], np.arange(missing + 2)))
+    def file_names(self) -> Iterator[list[Any]]:
+        """The file names of the images, many at a time; whatever stands there, None where nothing does."""
+        for said in self._image_entries():
+            yield [None if entry is None else entry.file_name for entry in said]
+
+    def _image_entries(self) -> Iterator[Sequence[ImageEntry | None]]:
+        """What the images say, many at a time."""
+        for window in windows(self.data, *self._spans.get("images", (0, 0)), ImageEntry):
+            yield window.said or [image_entry(raw) for raw in Elements(self.data, window.spans)]
+
+    def group(self, images: Spots) -> Groups:
+        """The annotations of every image; images: where each stands by its id."""
+        owner = Column()
+        for spots in images.of(self._columns[2]):
+            owner.extend(spots)
+        owners = owner.array()
+        counts = np.bincount(owners, minlength=images.missing + 1)
+        starts = np.concatenate([[0], np.cumsum(counts)])
+        order = Column()
+        for low, high in _ranges(starts):
+            order.extend(_sorted_between(owners, low, high))
+        return Groups(order.array(), starts)
 
     def annotation_id(self, ordinal: int) -> Any:
-        """The id of an annotation, or None. Only after ``group``."""
-        return self._odd[ordinal] if ordinal in self._odd else int(self._numbers[ordinal])
+        """The id of an annotation, or None."""
+        return self.annotation_keys[ordinal]
 
-    def _ids(self) -> Iterator[_Ids]:
-        """The ids of all annotations: many are decoded at once for speed, but not all, for their size."""
-        for start in range(0, len(self.annotations), _CHUNK):
-            chunk = self.annotations[start : start + _CHUNK]
-            try:
-                yield from _ids_decoder.decode(b"[%b]" % b",".join(chunk))
-            except msgspec.DecodeError:  # one is no object: find out which
-                yield from map(_one, chunk)
-
-    def _note_id(self, ordinal: int, key: Any) -> int:
-        """The id as a number; an id that is none, or is written otherwise, is kept as it is."""
-        number = _whole(key)
-        if number is None or type(key) is not int:
-            self._odd[ordinal] = key if is_key(key) else None
-        return number or 0
-
-    def _repeated(self) -> frozenset[int]:
+    @cached_property
+    def repeated(self) -> frozenset[int]:
         """The ordinals of annotations whose id an earlier annotation has."""
-        others = {ordinal: key for ordinal, key in self._odd.items() if _whole(key) is None}
-        is_number = np.ones(len(self._numbers), dtype=bool)
-        is_number[list(others)] = False
-        known = np.flatnonzero(is_number)
-        order = known[np.argsort(self._numbers[known], kind="stable")]
-        sorted_numbers = self._numbers[order]
-        again = set(order[1:][sorted_numbers[1:] == sorted_numbers[:-1]].tolist())
-        seen: set[Any] = set()
-        for ordinal, key in others.items():
-            if key in seen:
-                again.add(ordinal)
-            elif key is not None:
-                seen.add(key)
-        return frozenset(again)
+        return repeated_ordinals(self.annotation_keys)
 
 
-_ids_decoder = msgspec.json.Decoder(list[_Ids])
-_one_decoder = msgspec.json.Decoder(_Ids)
-
-
-def _whole(key: Any) -> int | None:
-    """An id as a whole number of 64 bits (5.0 is 5), if it is one."""
-    if type(key) is int or (type(key) is float and key.is_integer()):
-        return int(key) if -_INT64 <= key < _INT64 else None
-    return None
-
-
-def _one(raw: msgspec.Raw) -> _Ids:
+def image_entry(raw: memoryview) -> ImageEntry | None:
+    """What an image says; None where it is no object."""
     try:
-        return _one_decoder.decode(raw)
+        return image_decoder.decode(raw)
+    except msgspec.DecodeError:
+        return None
+
+
+def _ranges(starts: Ordinals) -> Iterator[tuple[int, int]]:
+    """Spans of images that together have as many annotations as can be sorted at a time, or are one."""
+    low = 0
+    while low < len(starts) - 1:
+        high = int(np.searchsorted(starts, starts[low] + SORTED, side="right")) - 1
+        high = max(high, low + 1)
+        yield low, high
+        low = high
+
+
+def _sorted_between(owners: Ordinals, low: int, high: int) -> Ordinals:
+    """The ordinals of the annotations of some images, by image."""
+    if not low and len(owners) <= SORTED:
+        return np.argsort(owners, kind="stable")
+    pieces = []
+    for start in range(0, len(owners), SORTED):
+        some = owners[start : start + SORTED]
+        pieces.append(np.flatnonzero((some >= low) & (some < high)) + start)
+    ordinals = np.concatenate(pieces)
+    return ordinals[np.argsort(owners[ordinals], kind="stable")]
+
+
+def _is_ascii(piece: memoryview) -> bool:
+    whole = len(piece) // 8 * 8
+    words = np.frombuffer(piece[:whole], dtype=np.uint64)
+    return not (words & _NO_ASCII).any() and bytes(piece[whole:]).isascii()
+
+
+def _one(raw: memoryview) -> _Ids:
+    try:
+        return _ids_decoder.decode(raw)
     except msgspec.DecodeError:
         return _Ids()

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from glob import escape
 from pathlib import Path
+from typing import Any
 
 from labelkit.formats._files import image_inside, inside, is_folder
 from labelkit.formats.coco.native import Document
@@ -40,6 +41,9 @@ class Places:
                 self._beside.append(self.root.parent / "images")
         self._folders: dict[str | None, list[tuple[Path, str]]] = {}
         self._listings: dict[tuple[str, str], frozenset[str]] = {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_listings": {}}  # each process lists what it looks into
 
     def find(self, path: str, splits: Sequence[str | None], prefix: str | None = None) -> Path | None:
         """Where an image lies. Raises ValueError where a link leads out of its folder."""

@@ -102,7 +102,7 @@ class CocoDocument(RawDocument):
         entries = (self._image(ordinal, raw) for ordinal, raw in enumerate(self.index.images))
         return [entry for entry in entries if entry is not None]
 
-    def _image(self, ordinal: int, raw: msgspec.Raw) -> CocoImage | None:
+    def _image(self, ordinal: int, raw: memoryview) -> CocoImage | None:
         try:
             usual = _image_decoder.decode(raw)
             return CocoImage(ordinal, usual.id, usual.file_name, usual.width, usual.height)
@@ -130,7 +130,7 @@ class CocoDocument(RawDocument):
         self,
         name: str,
         ordinal: int,
-        raw: msgspec.Raw,
+        raw: memoryview | msgspec.Raw,
         types: Mapping[str, Expected],
         needed: tuple[str, ...],
         wanted: tuple[str, ...] = (),

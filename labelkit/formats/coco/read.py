@@ -8,13 +8,15 @@ Annotations that are no object (captions, keypoints without a box) stay in the r
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from labelkit.errors import RecordError
 from labelkit.findings import Finding
 from labelkit.formats import Part
+from labelkit.formats._kept import Kept
 from labelkit.formats.coco.catalogue import Catalogue, Source, open_catalogue, orphans
 from labelkit.formats.coco.categories import map_values
 from labelkit.formats.coco.native import NAME
@@ -35,10 +37,19 @@ class CocoReader:
         self.header = Header(categories=catalogue.categories, raw=raw)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key not in ("_catalogue", "_values")}
+        state = {key: value for key, value in self.__dict__.items() if key not in ("_catalogue", "_values")}
+        return {**state, "_kept": self._kept}
+
+    @cached_property
+    def _kept(self) -> Kept:
+        """The catalogue for other processes, written when the first one is told of it."""
+        return Kept(self._catalogue)
 
     @cached_property
     def _catalogue(self) -> Catalogue:
+        if "_kept" in self.__dict__:  # this reader was told of it
+            with suppress(FileNotFoundError):
+                return cast(Catalogue, self._kept.open())
         return open_catalogue(self.source)
 
     @cached_property
@@ -54,7 +65,7 @@ class CocoReader:
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
         catalogue = self._catalogue
         first, last = part.key
-        for row in catalogue.rows[first:last]:
+        for row in catalogue.rows.between(first, last):
             if row.error is not None:
                 yield row.error
             else:

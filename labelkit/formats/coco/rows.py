@@ -1,17 +1,26 @@
-"""The images of a data set: documents that describe one image are joined by split and file name."""
+"""The images of a data set: documents that describe one image are joined by split and file name.
+
+The images of one document are read from it when they are asked for; those of several are joined in memory.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+import pickle
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import numpy as np
 
 from labelkit.errors import FormatError, RecordError
 from labelkit.formats._files import brief, safe_path
-from labelkit.formats.coco.index import Index
+from labelkit.formats.coco.index import Index, image_entry
+from labelkit.formats.coco.keys import Column, Keys, Spots, repeated_ordinals
 from labelkit.formats.coco.native import Document, ImageEntry, is_key
 from labelkit.formats.coco.places import Places
 from labelkit.pixels import SIDE_LIMIT
+
+_BLOCK = 250  # rows that are unpickled together, as many as a part has
 
 
 @dataclass(slots=True)
@@ -33,19 +42,122 @@ class Row:
     error: RecordError | None = None
 
 
-def joined_rows(
-    listing: Iterable[tuple[Document, Index]], places: Places
-) -> tuple[list[Row], list[dict[Any, int]]]:
-    """The images of documents as rows, and per document the position of every image id.
+class Rows(Protocol):
+    """The images of a data set, in order. They pickle small, or in pieces that are unpickled when needed."""
+
+    def __len__(self) -> int: ...
+    def between(self, start: int, stop: int) -> list[Row]:
+        """The images of a span."""
+        ...
+
+
+def rows_of(listing: Sequence[tuple[Document, Index]], places: Places) -> tuple[Rows, list[Spots]]:
+    """The images of documents as rows, and per document where the image of an id stands.
 
     Raises FormatError where two images of a document have one id.
     """
-    joined = _Rows(places)
-    positions = [joined.add(document, index) for document, index in listing]
-    return joined.named(), positions
+    spots = [Spots(_distinct(index)) for _, index in listing]
+    if len(listing) == 1 and not _repeats_names(listing[0][1]):
+        document, index = listing[0]
+        return _OneDocument(document.split, index), spots
+    joined = _Joiner(places)
+    for document, index in listing:
+        joined.add(document, index)
+    return _Joined(joined.named()), spots
 
 
-class _Rows:
+def _distinct(index: Index) -> Keys:
+    keys = index.image_keys()
+    again = min(repeated_ordinals(keys), default=None)
+    if again is not None:
+        first = next(ordinal for ordinal in range(again) if keys[ordinal] == keys[again])
+        found = f"image id {keys[again]!r} once more (as in images[{first}])"
+        raise FormatError(f"{index.path}:images[{again}]", found, "ids once each")
+    return keys
+
+
+def _repeats_names(index: Index) -> bool:
+    """Whether two images of a document may have one file name: names of one hash count as the same."""
+    hashes = Column()
+    for names in index.file_names():
+        hashes.extend(np.array([hash(name) for name in names if isinstance(name, str)], dtype=np.int64))
+    return bool(repeated_ordinals(Keys(hashes.array(), {})))
+
+
+class _OneDocument:
+    """The images of one document, each with a file name of its own."""
+
+    def __init__(self, split: str | None, index: Index) -> None:
+        self._splits = (split,)
+        self._index = index
+
+    def __len__(self) -> int:
+        return len(self._index.images)
+
+    def between(self, start: int, stop: int) -> list[Row]:
+        entries = self._index.images[start:stop]
+        return [self._row(spot, image_entry(raw)) for spot, raw in enumerate(entries, start)]
+
+    def _row(self, spot: int, entry: ImageEntry | None) -> Row:
+        try:
+            row = _row(entry, self._splits, (0, spot))
+        except ValueError as error:
+            return _refused(self._index, (0, spot), error)
+        row.path = row.file_name
+        return row
+
+
+class _Joined:
+    """The images of several documents. The rows pickle in blocks, each of which is unpickled when needed."""
+
+    def __init__(self, rows: list[Row]) -> None:
+        self._blocks: list[list[Row] | bytes] = [
+            rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)
+        ]
+        self._count = len(rows)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getstate__(self) -> dict[str, Any]:
+        packed = [block if isinstance(block, bytes) else pickle.dumps(block) for block in self._blocks]
+        return {"_blocks": packed, "_count": self._count}
+
+    def between(self, start: int, stop: int) -> list[Row]:
+        stop = min(stop, self._count)
+        found: list[Row] = []
+        while start < stop:
+            number, first = divmod(start, _BLOCK)
+            piece = self._block(number)[first : first + stop - start]
+            found += piece
+            start += len(piece)
+        return found
+
+    def _block(self, number: int) -> list[Row]:
+        block = self._blocks[number]
+        if isinstance(block, bytes):
+            return pickle.loads(block)  # type: ignore[no-any-return]  # noqa: S301  (our own bytes)
+        return block
+
+
+class ForAll:
+    """The images that one document lists, of each of which so many others speak."""
+
+    def __init__(self, rows: Rows, documents: int) -> None:
+        self._rows = rows
+        self._documents = documents
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def between(self, start: int, stop: int) -> list[Row]:
+        return [replace(row, spots=self._spots(row)) for row in self._rows.between(start, stop)]
+
+    def _spots(self, row: Row) -> tuple[tuple[int, int], ...]:
+        return tuple((number, spot) for number in range(self._documents) for _, spot in row.spots)
+
+
+class _Joiner:
     """Joins the images of documents to rows."""
 
     def __init__(self, places: Places) -> None:
@@ -54,29 +166,16 @@ class _Rows:
         self._documents: list[Document] = []
         self._by_name: dict[str, list[Row]] = {}
 
-    def add(self, document: Document, index: Index) -> dict[Any, int]:
-        """Add a document's images. Returns: the position of every image id in the document."""
+    def add(self, document: Document, index: Index) -> None:
+        """Add a document's images."""
         number = len(self._documents)
         self._documents.append(document)
         splits = (document.split,)
-        positions: dict[Any, int] = {}
         for spot, entry in enumerate(index.image_entries()):
-            place = f"{index.path}:images[{spot}]"
-            if entry is not None and is_key(entry.id):
-                if entry.id in positions:
-                    raise FormatError(
-                        place,
-                        f"image id {entry.id!r} once more (as in images[{positions[entry.id]}])",
-                        "ids once each",
-                    )
-                positions[entry.id] = spot
             try:
                 self._join(_row(entry, splits, (number, spot)))
             except ValueError as error:
-                found, expected = (*error.args, "")[:2]
-                refused = RecordError(place, found, expected)
-                self._rows.append(Row("", None, None, None, (), ((number, spot),), error=refused))
-        return positions
+                self._rows.append(_refused(index, (number, spot), error))
 
     def _join(self, new: Row) -> None:
         known = self._by_name.setdefault(new.file_name, [])
@@ -125,6 +224,13 @@ class _Rows:
                 row.error = RecordError(place, f"{row.path!r} is another image's path too", "paths once each")
             taken.add(row.path)
         return self._rows
+
+
+def _refused(index: Index, spot: tuple[int, int], error: ValueError) -> Row:
+    """The row of an image of which there can be no record."""
+    found, expected = (*error.args, "")[:2]
+    refused = RecordError(f"{index.path}:images[{spot[1]}]", found, expected)
+    return Row("", None, None, None, (), (spot,), error=refused)
 
 
 def _row(entry: ImageEntry | None, splits: tuple[str | None], spot: tuple[int, int]) -> Row:
