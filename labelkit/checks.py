@@ -73,10 +73,13 @@ def unchecked(record: Record) -> Iterator[Finding]:
 
 def _box_oddities(record: Record, box: Box, place: str) -> Iterator[Finding]:
     width, height = record.image.width, record.image.height
-    numbers = ", ".join(f"{number:g}" for number in box)
     if box.w <= 0 or box.h <= 0:
-        yield Finding("ODD001", place, f"box [{numbers}] has no area")
+        yield Finding("ODD001", place, f"box [{_numbers(box)}] has no area")
     elif width is not None and height is not None:
         beyond = max(-box.x, -box.y, box.x + box.w - width, box.y + box.h - height)
         if beyond > _TOLERANCE:
-            yield Finding("ODD002", place, f"box [{numbers}] leaves the image of {width} x {height}")
+            yield Finding("ODD002", place, f"box [{_numbers(box)}] leaves the image of {width} x {height}")
+
+
+def _numbers(box: Box) -> str:
+    return ", ".join(f"{number:g}" for number in box)

@@ -47,13 +47,16 @@ def derive(record: Record, wanted: Iterable[str], header: Header, tell: Tell) ->
     return record
 
 
+_COMMON = BoundingBox.model_fields.keys() - {"kind", "box"}
+
+
 def as_box(record: Record, item: Instance) -> BoundingBox | None:
     """An instance as the box it states, else the box of its pixels; None where it covers none."""
     box = item.box or mask_box(record, item)
     if box is None:
         return None
-    fields = {name: getattr(item, name) for name in BoundingBox.model_fields if name not in ("kind", "box")}
-    return BoundingBox(**fields, box=box)
+    fields = {name: value for name, value in item.__dict__.items() if name in _COMMON}
+    return BoundingBox.trusted({**fields, "box": box})
 
 
 def mask_box(record: Record, item: Instance) -> Box | None:

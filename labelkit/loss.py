@@ -7,8 +7,10 @@ a format's ``carries`` does not list is dropped here, the same way for every for
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from labelkit.findings import CODES, Finding, Tell
@@ -75,32 +77,59 @@ def fit(record: Record, target: Target, ordinal: int = 0) -> Fitted:
     """
     findings: list[Finding] = []
     tell = _teller(findings)
-    marked = tuple(
-        item.model_copy(update={"raw": {**item.raw, _ORIGIN: position}})
-        for position, item in enumerate(record.objects)
-    )
-    fitted = target.format.adjust(record.model_copy(update={"objects": marked}), target, ordinal, tell)
-    origins = tuple(item.raw.get(_ORIGIN) for item in fitted.objects)
-    return Fitted(_drop_uncarried(fitted, record, target.format, tell), findings, origins)
+    with _marked(record) as marked:
+        fitted = target.format.adjust(marked, target, ordinal, tell)
+        origins = tuple(item.raw.get(_ORIGIN) for item in fitted.objects)
+    return Fitted(_drop_uncarried(fitted, record, origins, target.format, tell), findings, origins)
 
 
-def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) -> Record:
+@contextmanager
+def _marked(record: Record) -> Iterator[Record]:
+    """The record with the position of every object in its raw, from where formats copy it along.
+
+    The marks are put into the record itself and taken out again, for copies of all objects would cost more
+    than all else that is done here.
+    """
+    raws = [item.raw for item in record.objects]
+    if len({id(raw) for raw in raws}) < len(raws):  # a raw that two objects share can say one position only
+        record = record.model_copy(
+            update={
+                "objects": tuple(item.model_copy(update={"raw": {**item.raw}}) for item in record.objects)
+            }
+        )
+        raws = [item.raw for item in record.objects]
+    try:
+        for position, raw in enumerate(raws):
+            raw[_ORIGIN] = position
+        yield record
+    finally:
+        for raw in raws:
+            raw.pop(_ORIGIN, None)
+
+
+def _drop_uncarried(
+    fitted: Record, source: Record, origins: Sequence[int | None], format: Format, tell: Tell
+) -> Record:
     place = source.image.path
-    missing = [name for name in _OBJECT_FIELDS if f"objects.{name}" not in format.carries]
+    missing = _missing_fields(format.carries)
     keep_raw = "raw" in format.carries
     foreign: dict[str, int] = {}
     objects = []
-    for position, item in enumerate(fitted.objects):
+    for position, (item, origin) in enumerate(zip(fitted.objects, origins, strict=True)):
         update: dict[str, Any] = {name: None for name in missing if getattr(item, name) is not None}
-        number = item.raw.get(_ORIGIN, position) + 1  # as the source counts, not as the target does
+        number = (position if origin is None else origin) + 1  # as the source counts, not as the target does
         for name in update:
             code = "LOS115" if getattr(item, name) is False else "LOS105"
             tell(code, f"{place}:object {number}", f"{name} has no place in {format.name}")
-        raw = {key: value for key, value in item.raw.items() if key != _ORIGIN}
-        if not keep_raw:
+        raw = item.raw
+        if _ORIGIN in raw:  # a copy that the format made
+            raw = {key: value for key, value in raw.items() if key != _ORIGIN}
+        if not keep_raw and raw:
             _count_foreign(raw, format, foreign)
             raw = _own(raw, format)
-        objects.append(item.model_copy(update={**update, "raw": raw}))
+        if raw is not item.raw:
+            update["raw"] = raw
+        objects.append(item.model_copy(update=update) if update else item)
     labels = tuple(_fit_labels(fitted.labels, format, place, tell))
     maps = _fit_maps(fitted, source, format, tell)
     update = {"objects": tuple(objects), "labels": labels, "maps": maps}
@@ -119,6 +148,12 @@ def _drop_uncarried(fitted: Record, source: Record, format: Format, tell: Tell) 
         tell("LOS110", place, f"splits {', '.join(fitted.splits)} have no place in {format.name}")
         update["splits"] = ()
     return fitted.model_copy(update=update)
+
+
+@lru_cache(maxsize=16)
+def _missing_fields(carries: frozenset[str]) -> tuple[str, ...]:
+    """The fields of objects that a format has no place for."""
+    return tuple(name for name in _OBJECT_FIELDS if f"objects.{name}" not in carries)
 
 
 def _extras(record: Record, format: Format) -> dict[tuple[str, str], int]:
@@ -219,18 +254,19 @@ class Ledger:
 
     def add(self, finding: Finding, *, carried: bool = False) -> None:
         """Count a finding. carried: whether a carrier will bring its value back."""
-        if finding.code.startswith("LOS"):
-            finding = replace(finding, carried=carried)
-            if not carried and not finding.code.startswith("LOS3"):
-                self.uncarried += finding.count
-        self.counts[finding.code] = self.counts.get(finding.code, 0) + finding.count
-        examples = self.examples.setdefault(finding.code, [])
-        messages = self.messages.setdefault(finding.code, {})
-        if finding.message in messages:
-            messages[finding.message] += finding.count
-        elif len(examples) < self.kinds:
-            examples.append(finding)
-            messages[finding.message] = finding.count
+        code, message, count = finding.code, finding.message, finding.count
+        is_loss = code.startswith("LOS")
+        if is_loss and not carried and not code.startswith("LOS3"):
+            self.uncarried += count
+        if code not in self.counts:
+            self.counts[code], self.examples[code], self.messages[code] = 0, [], {}
+        self.counts[code] += count
+        messages = self.messages[code]
+        if message in messages:
+            messages[message] += count
+        elif len(messages) < self.kinds:
+            self.examples[code].append(replace(finding, carried=carried) if is_loss else finding)
+            messages[message] = count
 
     def merge(self, other: Ledger) -> None:
         """Add another ledger, of what came after; it has an example of every message."""

@@ -13,12 +13,14 @@ The model refuses what cannot be represented (NaN, a box of three numbers); it a
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Mapping
+from functools import cache, cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
+from typing_extensions import Self
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1)]
@@ -35,10 +37,44 @@ Raw = Annotated[dict[str, Any], Field(exclude_if=_empty)]
 Many = Annotated[tuple[T, ...], Field(exclude_if=_empty)]
 
 
+M = TypeVar("M", bound="Model")
+_set = object.__setattr__
+
+
+def _made(cls: type[M], fields: dict[str, Any], given: set[str]) -> M:
+    made = cls.__new__(cls)
+    _set(made, "__dict__", fields)
+    _set(made, "__pydantic_fields_set__", given)
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
+
+
+@cache
+def _defaults(cls: type[Model]) -> dict[str, Any]:
+    """Every field in its order, with its default."""
+    return {name: None if field.is_required() else field.default for name, field in cls.model_fields.items()}
+
+
 class Model(BaseModel):
     """What every type here has in common: frozen, strict, no unknown fields. Empty fields are not written."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    @classmethod
+    def trusted(cls, fields: Mapping[str, Any]) -> Self:
+        """A value whose fields the caller has checked, for readers, which make millions: 2 µs instead of 5.
+
+        Mutable defaults would be shared: give them.
+        """
+        return _made(cls, {**_defaults(cls), **fields}, set(fields))
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's own, in a third of the time."""
+        if deep:
+            return super().model_copy(update=update, deep=True)
+        new = update or {}
+        return _made(type(self), {**self.__dict__, **new}, {*self.__pydantic_fields_set__, *new})
 
 
 def _needs_kind(schema: dict[str, Any]) -> None:

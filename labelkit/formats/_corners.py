@@ -20,6 +20,7 @@ Texts = tuple[str, str, str, str]
 
 # Sums of two float64 reach from 1e308 down to 5e-324, with 17 digits each: 650 digits hold them exactly.
 EXACT = Context(prec=1100)
+_BASES = Decimal(0), Decimal(1)
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _INTEGER = re.compile(r"[0-9]{1,12}")
 
@@ -47,15 +48,13 @@ def box_texts(box: Box, base: Base) -> Texts:
     if all(number.is_integer() and abs(number) < 1e12 for number in box):
         x, y, w, h = (int(number) for number in box)
         return str(x + base), str(y + base), str(x + w), str(y + h)
-    x_, y_, w_, h_ = (Decimal(repr(number)) for number in box)
-    corners = (
-        EXACT.add(x_, Decimal(base)),
-        EXACT.add(y_, Decimal(base)),
-        EXACT.add(x_, w_),
-        EXACT.add(y_, h_),
+    x_, y_ = Decimal(repr(box.x)), Decimal(repr(box.y))
+    return (
+        _plain(EXACT.add(x_, _BASES[base])),
+        _plain(EXACT.add(y_, _BASES[base])),
+        _plain(EXACT.add(x_, Decimal(repr(box.w)))),
+        _plain(EXACT.add(y_, Decimal(repr(box.h)))),
     )
-    xmin, ymin, xmax, ymax = (_plain(number) for number in corners)
-    return xmin, ymin, xmax, ymax
 
 
 def decimal_of(text: str) -> Decimal:
@@ -69,7 +68,9 @@ def decimal_of(text: str) -> Decimal:
 
 
 def _plain(number: Decimal) -> str:
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
     return "0" if text == "-0" else text

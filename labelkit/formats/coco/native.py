@@ -31,6 +31,7 @@ Entry = list[Any]
 Key = int | str | float
 DEEPEST = 100  # levels of attributes; pydantic reads 200 of JSON, and writes 255
 NOTHING = msgspec.Raw(b"")
+_EXTRAS = {"keypoints": '"keypoints"', "captions": '"caption"'}
 _SEGMENTATION = re.compile(rb'"segmentation"\s*:\s*')
 
 
@@ -175,6 +176,12 @@ def annotation_entry(document: int, ordinal: int, raw: bytes, segmentation: msgs
     """The entry of an annotation; what is said of its pixels is left to the mask."""
     if len(segmentation) and not is_empty(segmentation):
         pixels = bytes(segmentation)
+        end = raw.find(b'"segmentation":') + 15  # as most write it
+        if end > 15:
+            end += raw[end : end + 1] == b" "
+            if raw.startswith(pixels, end):
+                head, tail = raw[:end], raw[end + len(pixels) :]
+                return [document, ordinal, head.decode(), tail.decode(), zlib.crc32(pixels)]
         for found in _SEGMENTATION.finditer(raw):
             if raw.startswith(pixels, found.end()):
                 head, tail = raw[: found.end()], raw[found.end() + len(pixels) :]
@@ -209,14 +216,10 @@ def record_entries(raw: Mapping[str, Any], kind: str) -> list[Entry]:
 def extras(value: Any) -> list[str]:
     """Keypoints and captions among the native text of an object or a record (see ``Format.extras``)."""
     entries = value.get("annotations") if isinstance(value, dict) else value
-    texts = [
-        str(part)
-        for entry in (entries if isinstance(entries, list) else [])
-        if _is_entry(entry)
-        for part in entry[2:4]
-    ]
-    kinds = {"keypoints": '"keypoints"', "captions": '"caption"'}
-    return [kind for kind, key in kinds.items() if any(key in text for text in texts)]
+    if not isinstance(entries, list):
+        return []
+    texts = "\n".join(str(part) for entry in entries if _is_entry(entry) for part in entry[2:4])
+    return [kind for kind, key in _EXTRAS.items() if key in texts]
 
 
 def layer_entries(raw: Mapping[str, Any]) -> list[list[Entry]]:

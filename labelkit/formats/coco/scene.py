@@ -52,9 +52,10 @@ def read_row(
     scene = _Scene(catalogue, values, row)
     errors = 0
     for number, spot in row.spots:
-        index = catalogue.indexes[number]
+        index, repeated = catalogue.indexes[number], catalogue.indexes[number].repeated
         for ordinal in catalogue.groups[number].of(spot):
-            yield from _id_oddities(index, ordinal, row)
+            if ordinal in repeated or not index.annotation_keys.numbers[ordinal]:
+                yield from _id_oddities(index, ordinal, row)
             try:
                 scene.add(number, ordinal)
             except ValidationError as error:
@@ -234,10 +235,10 @@ def _object(name: str, said: Annotation, entry: Entry) -> Object:
     except ValueError as error:
         raise ValueError(str(error), "four finite numbers [x, y, w, h]") from None
     if not is_empty(said.segmentation):
-        return Instance(mask=_mask(said), box=box, **fields)
+        return Instance.trusted({"mask": _mask(said), "box": box, **fields})
     if box is None:
         raise ValueError("neither bbox nor segmentation", "at least one of them")
-    return BoundingBox(box=box, **fields)
+    return BoundingBox.trusted({"box": box, **fields})
 
 
 def _mask(said: Annotation) -> Mask:

@@ -237,17 +237,23 @@ def _object_lines(item: Object, base: Base) -> list[str]:
             lines.append("\t" + leaf(tag, text))
     if item.box is None:
         raise ValueError("an object without a box was not fitted to VOC")
-    lines += ["\t" + line for line in _box_lines(item.box, base)]
+    lines += _box_lines(item.box, base)
     for part in item.parts or ():
         lines += ["\t" + line for line in _part_lines(part, base)]
     return [*lines, "</object>"]
 
 
 def _part_lines(part: Part, base: Base) -> list[str]:
-    box = ["\t" + line for line in _box_lines(part.box, base)]
-    return ["<part>", f"\t<name>{escaped(part.name)}</name>", *box, "</part>"]
+    return ["<part>", f"\t<name>{escaped(part.name)}</name>", *_box_lines(part.box, base), "</part>"]
 
 
 def _box_lines(box: Box, base: Base) -> list[str]:
-    corners = zip(CORNERS, box_texts(box, base), strict=True)
-    return ["<bndbox>", *("\t" + leaf(tag, text) for tag, text in corners), "</bndbox>"]
+    xmin, ymin, xmax, ymax = box_texts(box, base)
+    return [
+        "\t<bndbox>",
+        f"\t\t<xmin>{xmin}</xmin>",
+        f"\t\t<ymin>{ymin}</ymin>",
+        f"\t\t<xmax>{xmax}</xmax>",
+        f"\t\t<ymax>{ymax}</ymax>",
+        "\t</bndbox>",
+    ]

@@ -75,6 +75,8 @@ class VocWriter:
         self.folder = folder_name(self.own.get("folder")) or DEFAULT_FOLDER
         self.home = root / "VOCdevkit" / self.folder
         self.base: Base = 0 if self.own.get("base") == 0 else 1
+        self._place = str(self.home)
+        self._made: set[str] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.root, self.header, self.class_lists)
@@ -103,18 +105,24 @@ class VocWriter:
     def _write_annotation(self, id_: str, record: Record) -> None:
         own = record.raw.get("voc")
         native = own.get("xml") if isinstance(own, dict) else None
-        file = self.home / ANNOTATIONS / f"{id_}.xml"
-        file.parent.mkdir(parents=True, exist_ok=True)
         text = native if isinstance(native, str) else None
-        file.write_bytes(annotation_bytes(record, text, self.base, self.folder))
+        name = f"{ANNOTATIONS}/{id_}.xml"
+        self._make(name.rpartition("/")[0])
+        with open(f"{self._place}/{name}", "wb", buffering=0) as stream:  # noqa: PTH123  (no Path for each)
+            stream.write(annotation_bytes(record, text, self.base, self.folder))
+
+    def _make(self, folder: str) -> None:
+        """Make a folder of the set, unless this writer has."""
+        if folder not in self._made:
+            (self.home / folder).mkdir(parents=True, exist_ok=True)
+            self._made.add(folder)
 
     def _write_maps(self, id_: str, record: Record) -> None:
-        for name, folder, colours in (
-            ("semantic", CLASSES, palette(self.header.categories)),
-            ("objects", OBJECTS, colormap()),
-        ):
-            if name in record.maps:
-                write_map(record.maps[name], self.home / folder / f"{id_}.png", colours)
+        if "semantic" in record.maps:
+            file = self.home / CLASSES / f"{id_}.png"
+            write_map(record.maps["semantic"], file, palette(self.header.categories))
+        if "objects" in record.maps:
+            write_map(record.maps["objects"], self.home / OBJECTS / f"{id_}.png", colormap())
 
     def finish(self) -> None:
         """Write the lists, labelmap.txt where it is needed, and what is true where boxes mislead."""
