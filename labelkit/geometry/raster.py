@@ -37,8 +37,9 @@ def coco_polygons(rings: Sequence[Sequence[float]], height: int, width: int) -> 
     from pycocotools import _mask, mask
 
     far = max(_FAR_COCO, 4 * height, 4 * width)
-    objects = _mask.frPoly([_finite(ring).clip(-far, far) for ring in rings], height, width)
-    return canonical(decode_text(mask.merge(objects)["counts"]))
+    objects = _mask.frPoly([_within(ring, far) for ring in rings], height, width)
+    whole = objects[0] if len(objects) == 1 else mask.merge(objects)
+    return canonical(decode_text(whole["counts"]))
 
 
 def official_polygon(points: Points, height: int, width: int) -> Counts:
@@ -82,6 +83,14 @@ def pillow_polygon(points: Points, height: int, width: int) -> Counts:
     if box is None:
         return _nothing(height, width)
     return encode_window(np.asarray(image.crop(box)) != 0, box[1], box[0], height, width)
+
+
+def _within(ring: Sequence[float], far: int) -> NDArray[np.float64]:
+    """Finite numbers, none further out than that."""
+    numbers = np.array(ring, dtype=np.float64)
+    if np.abs(numbers).max() <= far:  # false for a NaN too
+        return numbers
+    return _finite(numbers).clip(-far, far)
 
 
 def _nothing(height: int, width: int) -> Counts:

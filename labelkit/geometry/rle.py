@@ -22,6 +22,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 _FIRST, _LAST = 48, 111  # the 64 characters "0" to "o" carry six bits each
 _BITS = 5  # of a number in each character; the sixth says that another character follows
 _MORE, _SIGN, _LOW = 32, 16, 31
+_SIGNED = np.array([k & _LOW if k & _MORE or not k & _SIGN else k - _MORE for k in range(64)], dtype=np.int64)
 _LONGEST = 12  # characters of one number: 60 bits, far more than any image has pixels
 
 
@@ -33,37 +34,50 @@ def decode_text(text: str | bytes) -> Counts:
     Source: rleFrString in maskApi.c.
     """
     codes = _codes(text)
+    if not codes.size:
+        return np.zeros(0, dtype=np.int64)
     is_last = codes < _MORE
-    if codes.size and not is_last[-1]:
+    if not is_last[-1]:
         raise ValueError(f"the text ends inside a number after character {codes.size - 1}; expected more")
-    stops = np.flatnonzero(is_last) + 1
-    starts = np.concatenate(([0], stops[:-1])).astype(np.int64)[: stops.size]
-    lengths = stops - starts
-    if lengths.size and lengths.max() > _LONGEST:
-        place = int(starts[lengths.argmax()])
-        raise ValueError(
-            f"a number of {lengths.max()} characters at character {place}; expected at most {_LONGEST}"
-        )
-    shifts = _BITS * (np.arange(codes.size) - np.repeat(starts, lengths))
-    numbers = np.add.reduceat((codes & _LOW) << shifts, starts) if starts.size else np.zeros(0, np.int64)
-    is_negative = (codes[stops - 1] & _SIGN) != 0
-    numbers -= np.where(is_negative, np.int64(1) << (_BITS * lengths), 0)
+    is_first = np.empty_like(is_last)
+    is_first[0], is_first[1:] = True, is_last[:-1]
+    starts = is_first.nonzero()[0]
+    bits = _SIGNED[codes]  # those of a number's last character say its sign
+    numbers = bits[starts]
+    longer = (~is_last[starts]).nonzero()[0]  # numbers that have another character
+    length = 1
+    while longer.size:
+        if length == _LONGEST:
+            raise _too_long(starts, codes.size)
+        places = starts[longer] + length
+        numbers[longer] += bits[places] << (_BITS * length)
+        longer = longer[~is_last[places]]
+        length += 1
     # Every number but the first three is the difference to the one two before.
-    counts = numbers.copy()
-    counts[1::2] = np.cumsum(numbers[1::2])
-    counts[2::2] = np.cumsum(numbers[2::2])
-    return counts
+    numbers[1::2] = numbers[1::2].cumsum()
+    numbers[2::2] = numbers[2::2].cumsum()
+    return numbers
 
 
-def _codes(text: str | bytes) -> Counts:
+def _too_long(starts: Counts, stop: int) -> ValueError:
+    lengths = np.diff(starts, append=stop)
+    place = int(starts[lengths.argmax()])
+    return ValueError(
+        f"a number of {lengths.max()} characters at character {place}; expected at most {_LONGEST}"
+    )
+
+
+def _codes(text: str | bytes) -> NDArray[np.uint8]:
     """The six bits of every character, 0 to 63."""
-    data = text.encode("utf-32-le", "surrogatepass") if isinstance(text, str) else text
-    codes = np.frombuffer(data, dtype="<u4" if isinstance(text, str) else np.uint8).astype(np.int64)
-    wrong = np.flatnonzero((codes < _FIRST) | (codes > _LAST))
-    if wrong.size:
-        place = int(wrong[0])
-        raise ValueError(f"{chr(codes[place])!r} at character {place}; expected one of '0' to 'o'")
-    return codes - _FIRST
+    if isinstance(text, str) and not text.isascii():
+        place = next(place for place, letter in enumerate(text) if not "0" <= letter <= "o")
+        raise ValueError(f"{text[place]!r} at character {place}; expected one of '0' to 'o'")
+    data = text.encode() if isinstance(text, str) else text
+    codes = np.frombuffer(data, dtype=np.uint8) - np.uint8(_FIRST)  # what is less goes round
+    if codes.size and codes.max() > _LAST - _FIRST:
+        place = int((codes > _LAST - _FIRST).argmax())
+        raise ValueError(f"{chr(data[place])!r} at character {place}; expected one of '0' to 'o'")
+    return codes
 
 
 def encode_text(counts: Counts) -> str:
