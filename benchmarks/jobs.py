@@ -13,7 +13,7 @@ from make_coco import main as make_coco
 
 HERE = Path(__file__).parent
 PEERS = ("hotcoco==1.3.0", "panlabel==0.7.0", "globox==2.9.0")
-PIXEL_IMAGES = 600  # at most, for jobs that paint
+PIXEL_IMAGES = 300  # at most, for jobs that paint
 BOX_RULES = (
     "STR,REF,CAT,GEO101,GEO102,GEO103,GEO113,GEO114,GEO115,GEO116,GEO117,GEO118,GEO120,SPL104,STA,CNV101,"
     "CNV102,CNV104"

@@ -196,6 +196,7 @@ def _by_colour(packed: Labels, colours: Sequence[Colour]) -> Labels:
     return places
 
 
+_PAINTED = 3  # maps whose pixels are remembered: of the formats, none has more of an image
 _last_painted: list[tuple[Layers, Labels]] = []
 
 
@@ -209,9 +210,14 @@ def _painted(source: Layers) -> Labels:
             raise ValueError(f"the layer value {layer.value}, which has more than 32 bits")
     runs = [(layer.value, layer_runs(layer, source)) for layer in source.layers]
     labels = rle.paint(runs, source.height, source.width).astype(np.int32, copy=False)
-    labels.flags.writeable = False
-    _last_painted[:] = [(source, labels), *_last_painted[:1]]
+    _remember(source, labels)
     return labels
+
+
+def _remember(source: Layers, labels: Labels) -> None:
+    """Note the pixels of layers, so that who looks next need not paint them."""
+    labels.flags.writeable = False
+    _last_painted[:] = [(source, labels), *_last_painted[: _PAINTED - 1]]
 
 
 def layer_runs(layer: Layer, source: Layers) -> Counts:
@@ -319,6 +325,22 @@ def _none_of(item: SemanticMap | InstanceMap) -> Counts:
 def rle_mask(runs: Counts, height: int, width: int) -> Mask:
     """A mask as a compressed RLE."""
     return Mask.of(Rle((height, width), rle.encode_text(rle.canonical(runs))))
+
+
+def layers_showing(labels: Labels) -> Layers:
+    """Layers that show some pixels, (h, w) int32, on a ground of 0, in ascending order of value.
+
+    The pixels are remembered as theirs, and must not be changed any more.
+    """
+    height, width = labels.shape
+    layers = tuple(
+        Layer(value=value, mask=rle_mask(runs, height, width))
+        for value, runs in rle.from_labels(labels).items()
+        if value
+    )
+    made = Layers(height=height, width=width, layers=layers)
+    _remember(made, labels)
+    return made
 
 
 def as_layers(item: SemanticMap | InstanceMap, *, skip: frozenset[int] = frozenset({0})) -> Layers:

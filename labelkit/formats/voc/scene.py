@@ -24,8 +24,6 @@ from labelkit.model import (
     Cell,
     Header,
     InstanceMap,
-    Layer,
-    Layers,
     Mask,
     Object,
     PixelMap,
@@ -34,7 +32,7 @@ from labelkit.model import (
     Rle,
     SemanticMap,
 )
-from labelkit.pixels import Counts, Labels, map_pixels, mask_runs, rle_mask
+from labelkit.pixels import Counts, Labels, layers_showing, map_pixels, mask_runs, value_counts
 
 
 @dataclass
@@ -222,16 +220,10 @@ def _renumbered(scene: _Scene, item: SemanticMap, place: str) -> SemanticMap:
 def _class_map(scene: _Scene, numbers: Labels, ignore: int | None) -> SemanticMap:
     """A class map of class numbers, −1 for void."""
     names = {number: name for name, number in scene.index.items()}
-    height, width = numbers.shape
-    runs = rle.from_labels(numbers)
-    layers = tuple(
-        Layer(value=VOID if number < 0 else number, mask=rle_mask(counts, height, width))
-        for number, counts in runs.items()
-        if number
-    )
-    classes = {number: name for number, name in names.items() if number <= MOST or number in runs}
+    beyond = value_counts(numbers).keys() if len(names) > MOST else ()
+    classes = {number: name for number, name in names.items() if number <= MOST or number in beyond}
     return SemanticMap(
-        source=Layers(height=height, width=width, layers=layers),
+        source=layers_showing(np.where(numbers < 0, np.int32(VOID), numbers)),
         classes=classes,
         ignore=None if ignore is None else VOID,
     )
@@ -313,14 +305,7 @@ def _owners(scene: _Scene, semantic: SemanticMap | None) -> InstanceMap | None:
     if void:
         covered = pixels == 0
         pixels[covered & (map_pixels(semantic) == VOID)] = VOID
-        visible = rle.from_labels(pixels)
-    layers_of = tuple(
-        Layer(value=value, mask=rle_mask(runs, scene.height, scene.width))
-        for value, runs in visible.items()
-        if value
-    )
-    source = Layers(height=scene.height, width=scene.width, layers=layers_of)
-    return InstanceMap(source=source, ignore=VOID if void else None)
+    return InstanceMap(source=layers_showing(pixels), ignore=VOID if void else None)
 
 
 def _own(scene: _Scene, position: int, left: int) -> None:
