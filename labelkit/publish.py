@@ -178,12 +178,11 @@ def refuse_overlap(source: Path, destination: Path) -> None:
 
 def _put_beside(stage: Path, destination: Path, *, overwrite: bool) -> None:
     """Put all that belongs beside the destination there, file by file; nothing where one is in the way."""
-    own = stage / destination.name
-    new = [path for path in sorted(stage.rglob("*")) if path.is_symlink() or not path.is_dir()]
     moves = {
         path: destination.parent / path.relative_to(stage)
-        for path in new
-        if path != own and own not in path.parents
+        for top in sorted(stage.iterdir())
+        if top.name != destination.name
+        for path in _files(top)
     }
     wanted = {path: place for path, place in moves.items() if not _is_there(path, place)}
     for place in wanted.values():
@@ -194,6 +193,13 @@ def _put_beside(stage: Path, destination: Path, *, overwrite: bool) -> None:
     for path, place in wanted.items():
         place.parent.mkdir(parents=True, exist_ok=True)
         path.replace(place)
+
+
+def _files(top: Path) -> list[Path]:
+    """A file, or all files of a folder; links are files."""
+    if top.is_symlink() or not top.is_dir():
+        return [top]
+    return [path for path in sorted(top.rglob("*")) if path.is_symlink() or not path.is_dir()]
 
 
 def _is_there(new: Path, place: Path) -> bool:

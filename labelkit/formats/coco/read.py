@@ -23,7 +23,7 @@ from labelkit.formats.coco.native import NAME
 from labelkit.formats.coco.scene import read_row
 from labelkit.model import Header, Record
 
-PART = 250  # images of a part, whose records are in memory together
+PART = 64  # images of a part: few, so that several processes share also a small set of masks
 
 
 class CocoReader:

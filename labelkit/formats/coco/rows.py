@@ -20,7 +20,7 @@ from labelkit.formats.coco.native import Document, ImageEntry, is_key
 from labelkit.formats.coco.places import Places
 from labelkit.pixels import SIDE_LIMIT
 
-_BLOCK = 250  # rows that are unpickled together, as many as a part has
+_BLOCK = 64  # rows that are unpickled together, as many as a part has
 
 
 @dataclass(slots=True)
