@@ -27,6 +27,7 @@ IMAGES = "leftImg8bit"
 UNSPLIT = "unsplit"  # the folder of images that have no split
 PER_CLASS = 1000  # a pixel value is class id x 1000 + number; below 1000 it is the class id alone
 IGNORED_TRAIN_ID = 255
+_TABLED = 1 << 16  # values of a 16-bit PNG
 
 
 class Label(NamedTuple):
@@ -147,7 +148,23 @@ def class_of(value: int) -> Label | None:
 
 def class_ids(values: Labels) -> Labels:
     """labelIds from instanceIds."""
+    if _is_tabled(values):
+        return _class_table()[values]
+    return _class_ids(values)
+
+
+def _class_ids(values: Labels) -> Labels:
     return np.where(values < PER_CLASS, values, values // PER_CLASS).astype(np.int32)
+
+
+def _is_tabled(values: Labels) -> bool:
+    """Whether all values are such as a 16-bit PNG has: then a table has what is to be computed of each."""
+    return bool(values.size) and int(values.min()) >= 0 and int(values.max()) < _TABLED
+
+
+@cache
+def _class_table() -> Labels:
+    return _class_ids(np.arange(_TABLED, dtype=np.int32))
 
 
 @cache
@@ -162,11 +179,34 @@ def colours() -> NDArray[np.uint8]:
     return np.array([(*BY_ID[number].colour, 255) for number in range(len(CLASSES) + 1)], dtype=np.uint8)
 
 
+def coloured(ids: Labels) -> NDArray[np.uint8]:
+    """(h, w, 4) the colours of (h, w) ids."""
+    packed = colours().view(np.uint32).ravel()  # one number a colour: a third of the time of four
+    return np.ascontiguousarray(packed[ids]).view(np.uint8).reshape(*ids.shape, 4)
+
+
 def instance_train_ids(values: Labels) -> NDArray[np.uint16]:
-    """instanceTrainIds from instanceIds; 255 is never multiplied (json2instanceImg)."""
-    train = train_ids()[class_ids(values)].astype(np.uint16)
+    """instanceTrainIds from instanceIds; 255 is never multiplied (json2instanceImg).
+
+    Raises IndexError: a value of no class.
+    """
+    ids = class_ids(values)
+    if _is_tabled(values) and int(ids.max()) <= len(CLASSES):
+        return _instance_train_table()[values]
+    return _instance_train_ids(values, ids)
+
+
+def _instance_train_ids(values: Labels, ids: Labels) -> NDArray[np.uint16]:
+    train = train_ids()[ids].astype(np.uint16)
     numbered = (values >= PER_CLASS) & (train != IGNORED_TRAIN_ID)
     return np.where(numbered, train * PER_CLASS + values % PER_CLASS, train).astype(np.uint16)
+
+
+@cache
+def _instance_train_table() -> NDArray[np.uint16]:
+    """By value; where it is of no class, that of the last class, which nobody asks for."""
+    values = np.arange(_TABLED, dtype=np.int32)
+    return _instance_train_ids(values, np.minimum(_class_ids(values), len(CLASSES)))
 
 
 _Value = Annotated[int, msgspec.Meta(ge=0, lt=1 << 16)]  # of a 16-bit PNG

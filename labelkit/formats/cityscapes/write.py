@@ -42,7 +42,7 @@ from labelkit.formats.cityscapes.table import (
     SUFFIX,
     TYPES,
     class_ids,
-    colours,
+    coloured,
     instance_train_ids,
     label_text,
     native,
@@ -212,12 +212,12 @@ class _Painter:
         item = self.record.maps[SEMANTIC]
         own = native(item.raw)
         if own.get("from") == "color":
-            painted = colours()[source_pixels(item.source)]
+            painted = coloured(source_pixels(item.source))
         elif own.get("from") in TRAIN_KINDS:
             strays = [stray for stray in own.get("strays", ()) if stray[1] < len(COLOURS)]
-            painted = colours()[_with_strays(shown_as("color", self.ids()), strays)]
+            painted = coloured(_with_strays(shown_as("color", self.ids()), strays))
         else:
-            painted = colours()[self.ids()]
+            painted = coloured(self.ids())
         return painted if own.get("alpha", True) else painted[..., :3]
 
 
