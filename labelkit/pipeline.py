@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -272,7 +272,9 @@ class _Joined:
     def __init__(self, plan: Plan, report: Report, progress: Progress | None, total: int | None) -> None:
         self.plan = plan
         self.report = report
-        self.paths: list[str] = []
+        self.paths: list[str] = []  # only where a carrier is to bring their order back
+        self._last = ""
+        self._is_sorted = True
         self._progress = progress
         self._total = total
         self._seen = 0
@@ -292,7 +294,7 @@ class _Joined:
         report.splits |= part.splits
         report.errors += part.errors
         report.ledger.merge(part.ledger)
-        self.paths += part.paths
+        self._note_order(part.paths)
         self._standings |= part.standings
         self._restored |= part.restored
         self._seen += part.seen
@@ -311,7 +313,15 @@ class _Joined:
 
     def is_order_lost(self) -> bool:
         """Whether the target may show another order than the source's."""
-        return is_order_at_risk(self.plan) and (len(self._standings) > 1 or self.paths != sorted(self.paths))
+        return is_order_at_risk(self.plan) and (len(self._standings) > 1 or not self._is_sorted)
+
+    def _note_order(self, paths: Sequence[str]) -> None:
+        """Note whether the images are in the order of their paths."""
+        for path in paths:
+            self._is_sorted = self._is_sorted and self._last <= path
+            self._last = path
+        if self.plan.carrier:
+            self.paths += paths
 
 
 def _write_all(plan: Plan, root: Path, report: Report, progress: Progress | None, jobs: int) -> None:
