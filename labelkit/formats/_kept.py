@@ -25,10 +25,10 @@ class Kept:
 
     def __init__(self, value: object) -> None:
         """Write a value. Raises LabelkitError where there is no room."""
-        handle, name = mkstemp(prefix="labelkit-", suffix=".kept")
-        self.path = Path(name)
-        finalize(self, _delete, name, os.getpid())
         try:
+            handle, name = mkstemp(prefix="labelkit-", suffix=".kept")
+            self.path = Path(name)
+            finalize(self, _delete, name, os.getpid())
             with os.fdopen(handle, "wb") as stream:
                 buffers: list[pickle.PickleBuffer] = []
                 data = pickle.dumps(value, protocol=5, buffer_callback=buffers.append)
@@ -43,7 +43,7 @@ class Kept:
                 stream.write(start.to_bytes(_NUMBER, "little"))
         except OSError as error:
             raise LabelkitError(
-                str(self.path),
+                "the folder of temporary files",
                 f"cannot be written ({error.strerror})",
                 "room for temporary files",
                 "name another folder with TMPDIR",

@@ -63,7 +63,9 @@ def windows(data: memoryview, start: int, stop: int, type: Any) -> Iterator[Wind
     while here < end:
         size, found = _WINDOW, None
         while found is None:
-            found = _window(data, here, min(here + size, end), decoder, is_last=here + size >= end)
+            is_last = here + size >= end
+            found = _window(data, here, min(here + size, end), decoder, is_last=is_last)
+            assert found or not is_last, "the list is valid, so that all that is left of it is some elements"
             size *= 2  # for an element of more than a window
         yield found.window
         here = _after_comma(data, found.stop, end)
