@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from labelkit.errors import DestinationError
+from labelkit.extracted import is_extracted
 from labelkit.pixels import image_size
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ _MOST = (1 << 16) - 1  # the largest sample of a PNG
 def bring(file: Path, place: Path, how: str) -> None:
     """Put an image file at a place; how is one of ``IMAGES``, but not ``none``.
 
-    Raises ValueError where it is to become a PNG and cannot, with nothing left at the place;
+    Raises ValueError where it is to become a PNG and cannot, with nothing left at the place, and where no link
+    can lead to it;
     DestinationError where a hard link cannot be made; FileExistsError where something is there.
     """
+    if how == "symlink" and is_extracted(file):
+        raise ValueError("the image lies inside another file, and a link to it leads nowhere")
     place.parent.mkdir(parents=True, exist_ok=True)
     if becomes_png(file, place, how):
         _make_png(file, place)

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -156,19 +157,30 @@ def source_pixels(source: Png | Layers) -> Labels:
 
 @lru_cache(maxsize=6)
 def _png_pixels(path: Path, encoding: str, colours: tuple[Colour, ...] | None, stamp: int) -> Labels:
-    stored = _read_png(path, stamp)
+    labels = _values_of(_read_png(path, stamp), encoding, colours)
+    labels.flags.writeable = False
+    return labels
+
+
+def png_values(data: bytes, encoding: str, colours: Sequence[Colour] | None) -> Labels:
+    """The values of a map whose PNG is in memory, (h, w) int32; raises as map_pixels does."""
+    from PIL import Image
+
+    with decoding("the PNG cannot be decoded"), Image.open(BytesIO(data), formats=["PNG"]) as image:
+        refuse_huge(image.height, image.width)
+        stored = np.array(image)
+    return _values_of(stored, encoding, colours)
+
+
+def _values_of(stored: NDArray[Any], encoding: str, colours: Sequence[Colour] | None) -> Labels:
     if encoding == "index":
         if stored.ndim != 2:
             raise ValueError(f"{stored.ndim}-dimensional pixels where one index a pixel was expected")
-        labels = stored.astype(np.int32)
-    else:
-        if stored.ndim != 3 or stored.shape[2] < 3:
-            raise ValueError("one value a pixel where colours were expected")
-        labels = packed_colours(stored)
-        if encoding == "colours":
-            labels = _by_colour(labels, colours or ())
-    labels.flags.writeable = False
-    return labels
+        return stored.astype(np.int32)
+    if stored.ndim != 3 or stored.shape[2] < 3:
+        raise ValueError("one value a pixel where colours were expected")
+    packed = packed_colours(stored)
+    return _by_colour(packed, colours or ()) if encoding == "colours" else packed
 
 
 def packed_colours(colours: NDArray[Any]) -> Labels:

@@ -15,7 +15,7 @@ LAYERS = [
     {"errors", "model", "geometry", "changes", "naming", "elide"},
     {"pixels", "shapes", "places", "globs"},
     {"table", "drawing"},
-    {"image_files", "outline"},
+    {"image_files", "outline", "extracted"},
     {"map_files", "photos"},
     {"visible", "canonical", "merge_maps", "implied_maps", "align"},
     {"restore"},
