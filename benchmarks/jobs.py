@@ -42,6 +42,10 @@ class Data:
         return self._made(f"voc-{self.images}", lambda path: _convert(self.coco, path, "voc", "--only=boxes"))
 
     @property
+    def parquet(self) -> Path:
+        return self._made(f"parquet-{self.images}", lambda path: _convert(self.coco, path, "parquet"))
+
+    @property
     def cityscapes(self) -> Path:
         return self._made(f"cityscapes-{self.images}", lambda path: _convert(self.few, path, "cityscapes"))
 
@@ -161,6 +165,18 @@ def cityscapes_to_coco(data: Data) -> Iterator[Run]:
     yield from _own(data, "back", "convert", str(data.cityscapes), "{out}", *words)
 
 
+def coco_to_parquet(data: Data) -> Iterator[Run]:
+    """COCO → Parquet"""
+    words = ("--to=parquet", "--no-carrier", "--images=none")
+    yield from _own(data, "parquet", "convert", str(data.coco), "{out}", *words)
+
+
+def parquet_to_coco(data: Data) -> Iterator[Run]:
+    """Parquet → COCO"""
+    words = ("--to=coco", "--no-carrier", "--images=none")
+    yield from _own(data, "unparquet", "convert", str(data.parquet), "{out}.json", *words)
+
+
 def validate(data: Data) -> Iterator[Run]:
     """validate: structure, references, boxes"""
     coco = str(data.coco)
@@ -184,6 +200,8 @@ JOBS: dict[str, Callable[[Data], Iterator[Run]]] = {
     "voc-coco": voc_to_coco,
     "coco-cityscapes": coco_to_cityscapes,
     "cityscapes-coco": cityscapes_to_coco,
+    "coco-parquet": coco_to_parquet,
+    "parquet-coco": parquet_to_coco,
     "validate": validate,
     "stats": stats,
 }

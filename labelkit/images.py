@@ -35,8 +35,8 @@ _MOST = (1 << 16) - 1  # the largest sample of a PNG
 def bring(file: Path, place: Path, how: str) -> None:
     """Put an image file at a place; how is one of ``IMAGES``, but not ``none``.
 
-    Raises ValueError where it is to become a PNG and cannot, with nothing left at the place, and where no link
-    can lead to it;
+    Raises ValueError where it is to become a PNG and cannot, with nothing left at the place, and where no
+    link can lead to it;
     DestinationError where a hard link cannot be made; FileExistsError where something is there.
     """
     if how == "symlink" and is_extracted(file):

@@ -205,7 +205,7 @@ def test_there_and_back_with_the_carrier_gives_everything(name: str, other: str,
         assert visible_header(got_header) == visible_header(header)
         if "order" in formats()[name].carries:
             assert [record.image.path for record in got] == [each.record.image.path for each in fitted]
-        if name != "jsonl":  # its maps may come back under other values, which say the same (shown above)
+        if "raw" not in formats()[name].carries:  # else it has what the other format said, too
             assert files(tmp / "c") == files(root)
 
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from labelkit.errors import FormatError, UsageError
 from labelkit.findings import Tell
-from labelkit.formats import FEATURES, Evidence, Format, Target
+from labelkit.formats import FEATURES, Evidence, Format, Reader, Target, Writer
 from labelkit.formats._files import is_file
 from labelkit.formats.parquet.manifest import NAME, read_manifest
 from labelkit.model import Header, Record, SemanticMap
-
-if TYPE_CHECKING:
-    from labelkit.formats.parquet.read import ParquetReader
-    from labelkit.formats.parquet.write import ParquetWriter
 
 _INT64 = range(-(1 << 63), 1 << 63)
 
@@ -36,7 +32,7 @@ def detect(path: Path) -> Evidence:
     return Evidence(2, f"{NAME} lists {len(manifest.shards)} shards")
 
 
-def open_parquet(path: Path, *, images_dir: Path | None = None) -> ParquetReader:
+def open_parquet(path: Path, *, images_dir: Path | None = None) -> Reader:
     """Open a folder of shards."""
     _need_pyarrow()
     from labelkit.formats.parquet.read import ParquetReader
@@ -52,7 +48,7 @@ def create(
         Literal["reference", "embed"], "Whether images lie in a folder beside the shards, or in the rows."
     ] = "reference",
     shard_mb: Annotated[int, "Begin another shard after so many megabytes, before compression."] = 512,
-) -> ParquetWriter:
+) -> Writer:
     """A writer into an empty folder."""
     _need_pyarrow()
     from labelkit.formats.parquet.write import ParquetWriter

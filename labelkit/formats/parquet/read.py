@@ -61,14 +61,15 @@ class ParquetReader:
         return parts
 
     def read(self, part: Part) -> Iterator[Record | RecordError | Finding]:
-        """The records of a row group. Raises RecordError where it cannot be read at all."""
+        """The records of a row group; one error where it cannot be read at all."""
         shard, group = part.key
         columns = [name for name in self.rows.schema.names if name != "image"]
         place = self._place(shard, group)
         try:
             rows = self.rows.decode(self._table(shard, group, ["image.path", *columns]))
         except _BROKEN as error:
-            raise _no_records(place, error) from None
+            yield _no_records(place, error)
+            return
         self._images.begin((shard, group), [row["image"]["path"] for row in rows])
         for number, row in enumerate(rows, 1):
             yield self._record(row, f"{place}, row {number}")

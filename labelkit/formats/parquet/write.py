@@ -1,9 +1,9 @@
-"""Writing shards: every part as a piece of Arrow, all pieces joined to row groups and shards by ``finish``."""
+"""Writing shards: every part as a piece of Arrow, and all pieces joined to row groups and shards."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -86,7 +86,7 @@ class ParquetWriter:
 
 
 def _size(record: Record) -> int:
-    """About how many bytes a record takes before compression: where shards are cut depends on nothing else."""
+    """About how many bytes a record takes before compression; shards are cut by it, and by nothing else."""
     sources = [item.source for item in record.maps.values()]
     maps = sum(Path(each.path).stat().st_size for each in sources if isinstance(each, Png))
     masks = [item.mask for item in record.objects if item.kind == "instance"]
@@ -152,7 +152,7 @@ class _Shards:
         )
         self._writer, self._groups, self._objects, self._written = None, [], 0, 0
 
-    def finish(self) -> Sequence[Shard]:
+    def finish(self) -> list[Shard]:
         """End what was begun. Gives all shards, in order."""
         self._end_group()
         self._end_shard()
