@@ -35,7 +35,7 @@ from labelkit.pipeline import convert
 from labelkit.pixels import image_size, mask_runs, rle_mask
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
-FORMATS = ("coco", "voc", "cityscapes", "labelstudio", "cvat")
+FORMATS = ("coco", "voc", "cityscapes", "labelstudio", "cvat", "parquet")
 VOID = 255
 
 
@@ -43,7 +43,8 @@ def main(root: Path) -> None:
     """Write every folder of the sample below root, anew."""
     write_jsonl(root / "jsonl")
     for name in FORMATS:
-        convert(root / "jsonl", root / name, to=name, overwrite=True)
+        images = "none" if name == "parquet" else "copy"  # the sample is to stay small
+        convert(root / "jsonl", root / name, to=name, images=images, overwrite=True)
 
 
 def write_jsonl(root: Path) -> None:

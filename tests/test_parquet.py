@@ -48,16 +48,15 @@ def record(path: str, *objects: Any, **fields: Any) -> Record:
     return Record(image=Image(path=path, width=8, height=6), objects=objects, **fields)
 
 
-def change(root: Path, **values: Any) -> None:
-    """Change the manifest."""
-    file = root / "labelkit.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | values))
+def manifest_of(root: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (root / "shards.jsonl").read_text("utf-8").splitlines()]
 
 
-def shard_of(root: Path) -> dict[str, Any]:
-    (shard,) = json.loads((root / "labelkit.json").read_text())["shards"]
-    assert isinstance(shard, dict)
-    return shard
+def change(root: Path, line: int, **values: Any) -> None:
+    """Change a line of the manifest."""
+    lines = manifest_of(root)
+    lines[line] |= values
+    (root / "shards.jsonl").write_text("".join(json.dumps(each) + "\n" for each in lines))
 
 
 def rewrite(root: Path, table: pa.Table) -> None:
@@ -154,10 +153,10 @@ def test_shards_are_cut_by_what_the_rows_hold_however_they_come(tmp_path: Path) 
             start += size
         writer.finish()
     assert files(tmp_path / "a") == files(tmp_path / "b")
-    manifest = json.loads((tmp_path / "a/labelkit.json").read_text())
-    assert [each["groups"] for each in manifest["shards"]] == [[1000], [200]]
-    assert (manifest["records"], manifest["objects"]) == (1200, 2400)
-    for shard in manifest["shards"]:
+    head, *shards = manifest_of(tmp_path / "a")
+    assert [each["groups"] for each in shards] == [[1000], [200]]
+    assert (head["records"], head["objects"]) == (1200, 2400)
+    for shard in shards:
         data = (tmp_path / "a" / shard["file"]).read_bytes()
         assert (len(data), hashlib.sha256(data).hexdigest()) == (shard["bytes"], shard["sha256"])
         found = pq.ParquetFile(tmp_path / "a" / shard["file"]).metadata
@@ -182,7 +181,7 @@ def test_no_shard_is_of_no_bytes(store: Path, tmp_path: Path) -> None:
 
 def test_embedded_images_leave_no_folder_and_come_out_byte_for_byte(tmp_path: Path) -> None:
     convert(SAMPLES / "coco", tmp_path / "store", to="parquet", options={"parquet": {"images": "embed"}})
-    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["data", "labelkit.json"]
+    assert sorted(path.name for path in (tmp_path / "store").iterdir()) == ["data", "shards.jsonl"]
     convert(SAMPLES / "coco", tmp_path / "straight", to="jsonl")
     convert(tmp_path / "store", tmp_path / "back", to="jsonl")
     before = {path: data for path, data in files(tmp_path / "straight").items() if path.startswith("images/")}
@@ -212,9 +211,25 @@ def test_no_link_is_made_to_an_image_inside_a_shard(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../data/00000.parquet", "/etc/passwd", "data\\x"])
 def test_a_shard_stays_below_its_folder(name: str, store: Path) -> None:
-    change(store, shards=[shard_of(store) | {"file": name}])
+    change(store, 1, file=name)
     with pytest.raises(FormatError, match=r"leaves its folder|backslash"):
         open_dataset(store, format="parquet")
+
+
+def test_a_manifest_that_is_none_says_at_which_line(store: Path) -> None:
+    lines = (store / "shards.jsonl").read_text("utf-8").splitlines()
+    for number, text, says in (
+        (0, "", r"shards\.jsonl:1: no list of shards"),
+        (0, lines[0].replace('"labelkit_parquet":1', '"labelkit_parquet":2'), "version 2"),
+        (0, lines[0].replace('"records":7', '"records":8'), "shards of 7 records"),
+        (1, lines[1].replace('"groups":[7]', '"groups":[6]'), "in groups of 6"),
+        (1, lines[1][:-2], r"shards\.jsonl:2: no list of shards"),
+    ):
+        assert lines[number] != text
+        broken = [text if k == number else line for k, line in enumerate(lines)]
+        (store / "shards.jsonl").write_text("\n".join(broken), "utf-8")
+        with pytest.raises(FormatError, match=says):
+            open_dataset(store, format="parquet")
 
 
 def test_a_shard_that_is_a_link_out_of_the_folder_is_refused(store: Path, tmp_path: Path) -> None:

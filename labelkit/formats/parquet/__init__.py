@@ -1,6 +1,6 @@
 """Parquet shards: labelkit's own store for many images, one row an image. It carries everything.
 
-A data set is a folder: ``labelkit.json`` (the header, and each shard's counts and hash), ``data/*.parquet``,
+A data set is a folder: ``shards.jsonl`` (the header, and each shard's counts and hash), ``data/*.parquet``,
 and ``images/`` where the images are not in the rows. columns.py says what a row holds. Nothing here is
 needed to read the shards: they are plain Parquet. Needs the extra ``parquet`` (pyarrow), once it is used.
 """
@@ -22,7 +22,7 @@ _INT64 = range(-(1 << 63), 1 << 63)
 
 
 def detect(path: Path) -> Evidence:
-    """A folder whose ``labelkit.json`` lists shards."""
+    """A folder whose ``shards.jsonl`` lists shards."""
     if not path.is_dir() or not is_file(path / NAME):
         return Evidence(0, f"has no {NAME}" if path.is_dir() else "is no folder")
     try:

@@ -92,7 +92,7 @@ class ParquetReader:
         for folder in folders:
             if found := image_inside(folder, record.image.path, self.images_dir):
                 return found
-        if not self.manifest.embedded or self.images_dir:
+        if not self.manifest.head.embedded or self.images_dir:
             return None
         data = self._images.find(record.image.path)
         return None if data is None else self.extracted.put(data, PurePosixPath(record.image.path).suffix)

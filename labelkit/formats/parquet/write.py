@@ -16,7 +16,7 @@ from labelkit.formats.parquet.columns import Rows
 from labelkit.formats.parquet.manifest import Shard, sha256, write_manifest
 from labelkit.model import Header, Layers, Png, Record
 
-GROUP_ROWS = 1000
+PART = 1000  # rows of a row group, which is a part when it is read
 GROUP_BYTES = 16_000_000  # of a row group, so that reading one image of it reads no more
 _SIZE = "_size"
 
@@ -56,7 +56,7 @@ class ParquetWriter:
             size = _size(record) + len(file or b"")
             batch.append((record, file, size))
             total += size
-            if len(batch) >= GROUP_ROWS or total >= GROUP_BYTES:
+            if len(batch) >= PART or total >= GROUP_BYTES:
                 yield batch
                 batch, total = [], 0
         if batch:
@@ -117,13 +117,13 @@ class _Shards:
             self._rows += count
             self._bytes += int(sizes[start : start + count].sum())
             start += count
-            if self._rows >= GROUP_ROWS or self._bytes >= GROUP_BYTES:
+            if self._rows >= PART or self._bytes >= GROUP_BYTES:
                 self._end_group()
 
     def _room(self, sizes: Any) -> int:
         """How many more rows the row group takes: at least one, and the one that fills it."""
         full = int(np.searchsorted(np.cumsum(sizes), GROUP_BYTES - self._bytes)) + 1
-        return min(full, GROUP_ROWS - self._rows, len(sizes))
+        return min(full, PART - self._rows, len(sizes))
 
     def _end_group(self) -> None:
         if not self._group:
