@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from labelkit.dataset import source_format
 from labelkit.errors import LabelkitError, UsageError
-from labelkit.geometry import rle
 from labelkit.inspection import check_options, inspect, opened
 from labelkit.model import Header, Record
 from labelkit.survey import Survey
@@ -153,7 +152,7 @@ def statistics(
         if isinstance(item, Header):
             header = item
         elif isinstance(item, Table):
-            builder.add_table(item, _mask_pixels(item) if pixels else None)
+            builder.add_table(item, item.mask_areas() if pixels else None)
         elif isinstance(item, Record):
             builder.add_record(item, is_decoded=pixels)
         elif isinstance(item, LabelkitError):
@@ -162,12 +161,6 @@ def statistics(
         raise errors[0]
     survey = builder.finish(path, origin.name, header)
     return _statistics(survey, splits, unreadable=len(errors), has_pixels=pixels)
-
-
-def _mask_pixels(table: Table) -> Floats:
-    """(N,) The pixels of each mask; NaN where there is none, or a malformed one."""
-    runs = (table.pixels(row) for row in range(len(table)))
-    return np.array([np.nan if each is None else rle.area(each) for each in runs], dtype=np.float64)
 
 
 def _statistics(survey: Survey, splits: Collection[str], *, unreadable: int, has_pixels: bool) -> Statistics:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from labelkit.changes import Change, Edit
 from labelkit.findings import Location
+from labelkit.geometry.rle import area
 from labelkit.model import Mask, Record
 from labelkit.pixels import Counts, mask_runs
 from labelkit.shapes import Shapes, shapes_of
@@ -93,7 +94,8 @@ class Table:
     crowd: (N,) bool. masks: (N,) the masks, None for objects known by a box.
     outlines: (N,) what was drawn, where a mask is only the part of it that can be seen; empty where the masks
     are what was drawn. painted: the pixels of a row's outline, before others cover it, as runs.
-    runs: the pixels of a row's mask as runs; raises ValueError where it is malformed.
+    runs: the pixels of a row's mask as runs; raises ValueError where it is malformed. counted: how many
+    pixels each mask has, where that is known without runs; NaN for none, or a malformed one.
     score: (N,) of predictions, NaN where none is stated; None where none is at all.
     extent: (N, 4) x, y, w, h of the outlines of some objects, NaN elsewhere; only where masks were left out.
     locate: where a row stands in its file. edits: the bytes of files that give a row's object a change; none
@@ -116,6 +118,7 @@ class Table:
     score: Floats | None = None
     outlines: Sequence[Mask | None] = ()
     painted: Callable[[int], Counts] = no_pixels
+    counted: Callable[[], Floats] | None = None
 
     def __len__(self) -> int:
         return len(self.image)
@@ -142,6 +145,13 @@ class Table:
             except ValueError:
                 self._decoded[row] = None
         return self._decoded[row]
+
+    def mask_areas(self) -> Floats:
+        """(N,) How many pixels each mask has; NaN where there is none, or a malformed one."""
+        if self.counted is not None:
+            return self.counted()
+        runs = (self.pixels(row) for row in range(len(self)))
+        return np.array([np.nan if each is None else area(each) for each in runs], dtype=np.float64)
 
     @cached_property
     def shapes(self) -> Shapes:
@@ -180,6 +190,7 @@ class Table:
             outlines=(),
             runs=no_pixels,
             painted=no_pixels,
+            counted=None,
             locate=_nowhere,
             edits=no_edits,
             says=unlike_others,

@@ -572,3 +572,30 @@ def test_no_function_changes_what_it_is_given(mask: Mask) -> None:
     kept = counts.copy()
     rle.encode_text(counts), rle.canonical(counts), rle.minus(counts, counts)
     assert np.array_equal(mask, before) and np.array_equal(counts, kept)
+
+
+@given(
+    shapes=st.lists(
+        st.lists(st.lists(st.floats(-9, 40), min_size=4, max_size=14), max_size=3), min_size=1, max_size=6
+    ),
+    height=st.integers(0, 20),
+    width=st.integers(1, 20),
+)
+def test_areas_of_many_shapes_are_those_of_their_runs(
+    shapes: list[list[list[float]]], height: int, width: int
+) -> None:
+    even = [[ring[: len(ring) // 2 * 2] for ring in shape] for shape in shapes]
+    found = raster.coco_areas(even, height, width)
+    assert found.tolist() == [rle.area(raster.coco_polygons(shape, height, width)) for shape in even]
+
+
+def test_areas_are_counted_of_any_number_of_shapes() -> None:
+    shapes = [[[0.0, 0.0, k % 7 + 1.0, 0.0, k % 7 + 1.0, 2.0, 0.0, 2.0]] for k in range(600)]
+    assert raster.coco_areas(shapes, 9, 9).tolist() == [2.0 * (k % 7 + 1) for k in range(600)]
+
+
+def test_the_area_of_a_shape_that_is_not_finite_is_none() -> None:
+    square = [1.0, 1.0, 4.0, 1.0, 4.0, 4.0, 1.0, 4.0]
+    found = raster.coco_areas([[square], [[*square[:-1], float("inf")]], [square, square]], 9, 9)
+    assert found[[0, 2]].tolist() == [9, 9]
+    assert np.isnan(found[1])

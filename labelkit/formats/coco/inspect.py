@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,20 +13,21 @@ from labelkit.changes import Change, Edit
 from labelkit.errors import FormatError, LabelkitError, RecordError
 from labelkit.findings import Location
 from labelkit.formats import Parcel, Total
-from labelkit.formats._files import OutsideLinkError, map_bytes, relative, safe_path
+from labelkit.formats._files import OutsideLinkError, relative, safe_path
 from labelkit.formats.coco.catalogue import Source, check_truth
-from labelkit.formats.coco.columns import OBJECT_ROLES, segmentation_of
+from labelkit.formats.coco.columns import OBJECT_ROLES
 from labelkit.formats.coco.documents import json_files
 from labelkit.formats.coco.edits import change_edits, said_of
 from labelkit.formats.coco.index import Index
+from labelkit.formats.coco.mask_column import Masks, Runs
 from labelkit.formats.coco.native import is_key
 from labelkit.formats.coco.places import Places, root_of
 from labelkit.formats.coco.raw_document import CocoDocument, CocoSet
 from labelkit.formats.coco.raw_panoptic import PanopticImage, panoptic_images, stuff_images
 from labelkit.formats.coco.read import CocoReader
 from labelkit.image_files import ImageFile
-from labelkit.model import Category, Header, Layer, Layers, Mask, Record
-from labelkit.pixels import Counts, layer_runs, shape_runs
+from labelkit.model import Category, Header, Layer, Layers, Record
+from labelkit.pixels import layer_runs
 from labelkit.table import ImageRow, Names, Table
 
 _PER_PARCEL = 50  # PNGs
@@ -132,7 +130,8 @@ def tables(document: CocoDocument) -> Iterator[Table]:
     cuts = np.searchsorted(owner[order], [*starts, len(rows)])
     for start, first, last in zip(starts, cuts, cuts[1:], strict=False):
         chosen, part = order[first:last], rows[start : start + _PER_TABLE]
-        image, masks = owner[chosen] - start, _Masks(document, chosen)
+        image, masks = owner[chosen] - start, Masks(document, chosen)
+        runs = Runs(part, image, masks)
         yield Table(
             images=part,
             image=image,
@@ -142,69 +141,12 @@ def tables(document: CocoDocument) -> Iterator[Table]:
             crowd=crowd[chosen],
             score=score[chosen],
             masks=masks,
-            runs=_Runs(part, image, masks),
+            runs=runs,
+            counted=runs.areas,
             locate=_locate_in(document, chosen),
             edits=_edits_in(document, chosen),
             says=_says_in(document, chosen),
         )
-
-
-class _Masks(Sequence["Mask | None"]):
-    """The masks of some annotations, each taken from its bytes when someone looks."""
-
-    def __init__(self, document: CocoDocument, ordinals: NDArray[np.int64]) -> None:
-        self._document = document
-        self._ordinals = ordinals
-
-    def __len__(self) -> int:
-        return len(self._ordinals)
-
-    def __getitem__(self, row: Any) -> Any:
-        return self._document.mask(int(self._ordinals[row]))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """For another process: where in the file the masks are."""
-        index, has_shape = self._document.index, self._document.columns.has_shape
-        spans = index.spans[self._ordinals]
-        spans[~np.frombuffer(has_shape, dtype=np.bool_)[self._ordinals]] = 0
-        return _MappedMasks, (index.path, spans)
-
-
-class _MappedMasks(Sequence["Mask | None"]):
-    """The masks of annotations that are known by their spans of bytes in a file."""
-
-    def __init__(self, path: Path, spans: NDArray[np.int64]) -> None:
-        self._path = path
-        self._spans = spans
-
-    def __len__(self) -> int:
-        return len(self._spans)
-
-    def __getitem__(self, row: Any) -> Any:
-        start, length = self._spans[row].tolist()
-        if not length:
-            return None
-        return Mask(bytes(segmentation_of(_mapped(self._path)[start : start + length])))
-
-
-@lru_cache(maxsize=2)
-def _mapped(path: Path) -> memoryview:
-    return map_bytes(path)
-
-
-@dataclass(frozen=True)
-class _Runs:
-    """The pixels of the masks of a table."""
-
-    images: Sequence[ImageRow]
-    image: NDArray[np.int64]
-    masks: Sequence[Mask | None]
-
-    def __call__(self, row: int) -> Counts:
-        mask, entry = self.masks[row], self.images[int(self.image[row])]
-        if mask is None or entry.width is None or entry.height is None:
-            raise ValueError("no mask, or an image whose size is not known")
-        return shape_runs(mask, entry.height, entry.width)
 
 
 def _locate_in(document: CocoDocument, ordinals: NDArray[np.int64]) -> Callable[[int], Location]:
