@@ -32,11 +32,10 @@ from labelkit.model import (
 )
 
 if TYPE_CHECKING:
-    from PIL import Image
+    pass
 
 PIXEL_LIMIT = 178_956_970  # the number at which Pillow warns of a decompression bomb
 _VALUE_LIMIT = 1 << 31  # maps are int32
-_ZLIB_RLE = 3  # zlib.h: Z_RLE, the strategy of matches at distance one
 SIDE_LIMIT = 1 << 31  # of a width or a height: what image files can say, and 64-bit products can hold
 Counts = NDArray[np.int64]
 Labels = NDArray[np.int32]
@@ -116,17 +115,6 @@ def _read_png(path: Path, stamp: int) -> NDArray[Any]:
         pixels: NDArray[Any] = np.array(image)
     pixels.flags.writeable = False
     return pixels
-
-
-def save_map(image: Image.Image, path: Path) -> None:
-    """Write the image of a map as a PNG.
-
-    Of one sample a pixel, zlib looks for runs only, of which maps are made: measured on maps of VOC's and
-    Cityscapes' kind, half to two thirds of the time for files of 0.97 to 1.11 times the size. Colours lose a
-    fifth to a third by it, and are written as ever.
-    """
-    runs_only = {"compress_type": _ZLIB_RLE} if image.mode in ("L", "P", "I;16") else {}
-    image.save(path, format="PNG", **runs_only)
 
 
 def value_counts(pixels: NDArray[Any]) -> dict[int, int]:

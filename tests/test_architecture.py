@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"findings"},
     {"errors", "model", "geometry", "changes", "naming", "elide"},
-    {"pixels", "shapes", "places", "globs"},
+    {"pixels", "map_png", "shapes", "places", "globs"},
     {"table", "drawing"},
     {"image_files", "outline", "extracted"},
     {"map_files", "photos"},

@@ -39,7 +39,10 @@ def content(path: Path) -> object:
         image = Image.open(path)
         return image.mode, np.asarray(image).tobytes(), image.getpalette()
     if path.suffix == ".parquet":  # how it is coded is the library's affair, too
-        return pq.read_table(path).to_pylist()
+        rows = pq.read_table(path).to_pylist()
+        for source in (item["source"] for row in rows for item in row["maps"]):
+            source["png"] = np.asarray(Image.open(io.BytesIO(source["png"]))).tolist()
+        return rows
     if path.name == "shards.jsonl":
         return re.sub(rb'"(bytes|sha256)":("[^"]*"|[0-9]+)', b"", path.read_bytes())
     return path.read_bytes()

@@ -49,8 +49,9 @@ from labelkit.formats.cityscapes.table import (
     train_ids,
 )
 from labelkit.geometry import rle
+from labelkit.map_png import save_map
 from labelkit.model import Layers, Mask, Object, Png, Record
-from labelkit.pixels import Labels, save_map, source_pixels
+from labelkit.pixels import Labels, source_pixels
 
 Files: TypeAlias = Literal["native", "all"]
 _Pixels: TypeAlias = NDArray[Any]
@@ -100,7 +101,7 @@ def _write_record(root: Path, record: Record, wanted: Files) -> None:
         elif (source := _native_file(record, name)) is not None:
             shutil.copyfile(source, target)
         else:
-            _save(_PAINT[name](painter), target)
+            save_map(_PAINT[name](painter), target)
 
 
 # --- polygons.json -----------------------------------------------------------------------------------------
@@ -255,9 +256,3 @@ def _with_strays(values: Labels, strays: Iterable[tuple[int, int, str]]) -> Labe
             continue
         changed[where & (values == given)] = shown
     return changed
-
-
-def _save(pixels: _Pixels, target: Path) -> None:
-    from PIL import Image
-
-    save_map(Image.fromarray(pixels), target)

@@ -24,8 +24,9 @@ from labelkit.formats.coco.native import (
     is_segment,
     patched,
 )
+from labelkit.map_png import save_map
 from labelkit.model import Category, Cell, Header, Instance, Mask, Object, Png, Record, SemanticMap
-from labelkit.pixels import map_pixels, save_map
+from labelkit.pixels import map_pixels
 
 IDS = 2**24  # what the three bytes of a pixel can say
 
@@ -116,9 +117,7 @@ def write_png(item: SemanticMap, path: Path, *, whole: bool) -> None:
     if whole and isinstance(item.source, Png) and item.source.encoding == "rgb24":
         shutil.copyfile(item.source.path, path)
         return
-    from PIL import Image
-
     labels = map_pixels(item)
     labels = np.where(np.isin(labels, list(item.classes)), labels, 0)
     colours = np.stack([labels & 255, labels >> 8 & 255, labels >> 16], axis=-1).astype(np.uint8)
-    save_map(Image.fromarray(colours), path)
+    save_map(colours, path)

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from labelkit.formats.parquet.arrow import Column, Columns, Many, Plain, Table, TableOfLists, Values
 from labelkit.geometry import rle
+from labelkit.map_png import encode_map
 from labelkit.model import (
     BoundingBox,
     Cell,
@@ -135,17 +135,13 @@ def _png_of(source: Png | Layers) -> bytes | None:
 
 
 def _encoded(pixels: NDArray[np.int32], high: int) -> bytes:
-    from PIL import Image
-
     if high < 1 << 8:
         stored = pixels.astype(np.uint8)
     elif high < 1 << 16:
         stored = pixels.astype(np.uint16)
     else:
         stored = np.stack([pixels & 255, pixels >> 8 & 255, pixels >> 16], axis=-1).astype(np.uint8)
-    made = BytesIO()
-    Image.fromarray(stored).save(made, "PNG", compress_type=3)  # zlib's Z_RLE: maps are made of runs
-    return made.getvalue()
+    return encode_map(stored)
 
 
 def _layers_of(png: bytes, row: dict[str, Any]) -> dict[str, Any]:

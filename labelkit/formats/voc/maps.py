@@ -16,8 +16,9 @@ import numpy as np
 from labelkit.errors import RecordError
 from labelkit.formats.voc.layout import CLASSES, OBJECTS, inside_folder
 from labelkit.formats.voc.names import MOST, VOID, colormap, palette
+from labelkit.map_png import save_map
 from labelkit.model import Category, InstanceMap, Layers, PixelMap, Png, SemanticMap
-from labelkit.pixels import Colour, decoding, save_map, source_pixels, stamp, value_counts
+from labelkit.pixels import Colour, decoding, source_pixels, stamp, value_counts
 
 Encoding = Literal["index", "rgb24", "colours"]
 _MAP_FILE = "MSK108"  # or another rule over map files: they say what is wrong with its mode or its colours
@@ -110,8 +111,5 @@ def write_map(item: SemanticMap | InstanceMap, path: Path, colours: Sequence[Col
     if isinstance(source, Png) and source.encoding == "index" and _mode(Path(source.path)) == "P":
         shutil.copyfile(source.path, path)
         return
-    from PIL import Image
-
-    image = Image.fromarray(source_pixels(source).astype(np.uint8))
-    image.putpalette([number for colour in colours for number in colour])
-    save_map(image, path)
+    table = bytes(number for colour in colours for number in colour)
+    save_map(source_pixels(source).astype(np.uint8), path, table)
