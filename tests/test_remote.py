@@ -13,9 +13,12 @@ from typing import Any
 import fsspec
 import pytest
 from moto.server import ThreadedMotoServer
+from seeded import checkpoint, class_file, photos
 
+import labelkit.prelabelling
 from labelkit.cli import main
 from labelkit.errors import FormatError
+from labelkit.journal import LOG
 from labelkit.pipeline import convert
 from labelkit.storage import at_hand
 
@@ -347,6 +350,38 @@ def test_links_fixes_and_passwords_are_refused(memory: Any, capsys: pytest.Captu
     assert (code, "is the source, lies in it, or contains it" in err) == (2, True)
     code, _, err = run(capsys, "stats", "nosuch://a/b")
     assert (code, "no such protocol 'nosuch'" in err) == (2, True)
+
+
+def test_a_run_that_broke_goes_on_from_shared_storage(
+    memory: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checkpoint(tmp_path, "resnet18", 2)
+    class_file(tmp_path, ["dog", "cat"])
+    photos(tmp_path / "photos", 3)
+    _upload(memory, tmp_path / "photos", "memory://a/photos")
+    model = ["--task", "classification", "--model", "resnet18", "--device", "cpu", "--batch-size", "2"]
+    model += ["--weights", str(tmp_path / "resnet18-2-0.pth"), "--classes", str(tmp_path / "classes.txt")]
+    model += ["--transform", "resize_size=48", "--transform", "crop_size=48", "--output-format", "json"]
+
+    def stopped(*arguments: Any, **options: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(labelkit.prelabelling, "write_dataset", stopped)
+        assert run(capsys, "prelabel", "memory://a/photos", "memory://b/labels", *model)[0] == 130
+    assert not memory.exists("memory://b/labels")
+    assert not memory.exists("memory://b/labels.labelkit-upload")
+    assert run(capsys, "prelabel", "memory://a/photos", "memory://b/labels", *model)[0] == 2
+    code, far, err = run(capsys, "prelabel", "memory://a/photos", "memory://b/labels", *model, "--resume")
+    assert (code, err) == (0, "")
+    assert json.loads(far)["predicted_now"] == 0
+    assert json.loads(far)["folder"] == "memory://b/labels.labelkit-run"
+    run(capsys, "prelabel", tmp_path / "photos", tmp_path / "near" / "labels", *model)
+    near = _files(tmp_path / "near")
+    made = _objects(memory, "memory://b")
+    assert {name: data for name, data in made.items() if not name.endswith(LOG)} == {
+        name: data for name, data in near.items() if not name.endswith(LOG)
+    }
 
 
 # --- local -------------------------------------------------------------------------------------------------
