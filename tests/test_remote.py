@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from labelkit.cli import main
 from labelkit.errors import FormatError
 from labelkit.journal import LOG
 from labelkit.pipeline import convert
+from labelkit.pixels import image_size
 from labelkit.storage import at_hand
 
 SAMPLE = Path(__file__).parents[1] / "sample_data"
@@ -302,6 +304,44 @@ def test_a_key_that_leaves_its_folder_is_refused(memory: Any, tmp_path: Path) ->
         memory.store[key] = memory.store["/a/set/good.json"]
         with pytest.raises(FormatError, match="leaves its folder"), at_hand("memory://a/set"):
             pass
+
+
+def test_an_object_that_is_a_folder_too_is_an_error(memory: Any) -> None:
+    memory.store.clear()
+    for key in ("/a/set/x.json", "/a/set/y"):
+        memory.pipe_file(key, b"{}")
+    memory.store["/a/set/x.json/y.json"] = memory.store["/a/set/y"]
+    with pytest.raises(FormatError, match="cannot be kept"), at_hand("memory://a/set"):
+        pass
+
+
+def test_a_local_image_is_never_fetched_whatever_its_folder_says(memory: Any, tmp_path: Path) -> None:
+    picture = next((SAMPLE / "coco" / "images").rglob("*.jpg")).read_bytes()
+    memory.pipe_file("memory://a/x.jpg", picture)
+    file = tmp_path / "memory" / "a" / "x.jpg"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(len(picture)))
+    (tmp_path / ".labelkit-scratch").write_text(str(os.getpid()), "ascii")
+    with pytest.raises(ValueError, match="no readable image"):
+        image_size(file)
+    assert file.read_bytes() == bytes(len(picture))
+
+
+def test_a_size_that_only_the_image_says_is_read_from_it(
+    memory: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "VOC2012"
+    convert(SAMPLE / "voc", folder, to="voc", carrier=False)
+    for file in folder.rglob("*.xml"):
+        text = file.read_text("utf-8")
+        file.write_text(re.sub("<size>.*?</size>", "", text, flags=re.DOTALL), "utf-8")
+    _upload(memory, folder, "memory://a/VOC2012")
+    given = ("--to", "jsonl", "--images", "none", "--no-carrier")
+    near = run(capsys, "convert", folder, tmp_path / "near", *given)
+    far = run(capsys, "convert", "memory://a/VOC2012", tmp_path / "far", *given)
+    assert (near[0], far[0]) == (0, 0), far[2]
+    assert b'"width"' in (tmp_path / "far" / "records.jsonl").read_bytes()
+    assert _files(tmp_path / "far") == _files(tmp_path / "near")
 
 
 def test_a_set_that_is_being_written_is_not_read(memory: Any, capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,9 +7,9 @@ is no picture, so that opening it fails, and ``brought`` is asked for the real o
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+import tempfile
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -29,7 +29,7 @@ class Mirror:
     def __init__(self, scratch: Path, side: str) -> None:
         self.root = scratch / side
         self.root.mkdir()
-        (self.root / _MARK).write_text(json.dumps(True), "utf-8")
+        (self.root / _MARK).write_text(str(os.getpid()), "ascii")
         self.stand_ins: dict[Path, int] = {}
 
     def place(self, remote: Remote) -> Path:
@@ -70,7 +70,10 @@ class Mirror:
 
         def one(key: str) -> None:
             here = Remote(remote.protocol, key)
-            fetch(fs, here, self.place(here), sizes[key])
+            try:
+                fetch(fs, here, self.place(here), sizes[key])
+            except OSError as error:  # it is a folder, too; or the disk is full
+                raise FormatError(str(here), f"cannot be kept ({error.strerror})", "a file") from None
 
         all_at_once(one, sorted(chosen))
 
@@ -100,7 +103,7 @@ def brought(file: Path) -> bool:
     Returns whether there is anything new at its place. Raises FormatError where it cannot be fetched.
     """
     whole = Path(os.path.abspath(file))  # noqa: PTH100 (links stay)
-    root = next((folder for folder in whole.parents if (folder / _MARK).is_file()), None)
+    root = next((folder for folder in whole.parents if _is_ours(folder)), None)
     if root is None or not whole.is_file() or not whole.stat().st_size:
         return False
     with whole.open("rb") as stream:
@@ -111,3 +114,16 @@ def brought(file: Path) -> bool:
     fs = filesystem(remote)
     fetch(fs, remote, whole, listed(fs, remote).get(remote.key, 0))
     return True
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is a mirror of this run, made by this process or the one that started it.
+
+    A data set that somebody gave us could say of itself that it is one, to have other files fetched.
+    """
+    if folder.parent.parent != Path(tempfile.gettempdir()).resolve():
+        return False
+    try:
+        return (folder / _MARK).read_text("ascii") in (str(os.getpid()), str(os.getppid()))
+    except (OSError, ValueError):
+        return False

@@ -123,6 +123,8 @@ def _reason(error: Exception) -> str:
         return "permission denied"
     if "Credentials" in type(error).__name__:
         return "no credentials"
+    if isinstance(error, OSError) and error.errno:
+        return os.strerror(error.errno)
     return type(error).__name__
 
 
