@@ -200,9 +200,11 @@ def _uploading(upload: Upload, kept: Path | None) -> Iterator[None]:
         yield
         upload.publish()
     except BaseException as error:
-        if kept is not None:
-            upload.keep(kept)
-        left = upload.undo()
+        try:
+            if kept is not None:
+                upload.keep(kept)
+        finally:
+            left = upload.undo()
         if left and isinstance(error, LabelkitError):
             error.advice = left
         elif left and isinstance(error, KeyboardInterrupt):
