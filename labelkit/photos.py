@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from labelkit.image_files import ORIENTATION, displayed
-from labelkit.pixels import decoding, refuse_huge
+from labelkit.pixels import decoding, open_image, refuse_huge
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -37,9 +37,9 @@ def load(file: Path, stated: tuple[int, int] | None = None, *, longest: int | No
 
     Raises ValueError where the file is broken, is no image, or claims too many pixels.
     """
-    from PIL import Image, ImageOps
+    from PIL import ImageOps
 
-    with decoding("the image cannot be decoded"), Image.open(file) as image:
+    with decoding("the image cannot be decoded"), open_image(file) as image:
         refuse_huge(image.height, image.width)
         stored, turned = image.size, displayed(image.size, image.getexif().get(ORIENTATION, 1))
         is_upright = turned == stated or stored != stated

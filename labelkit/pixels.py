@@ -32,7 +32,7 @@ from labelkit.model import (
 )
 
 if TYPE_CHECKING:
-    pass
+    from PIL.ImageFile import ImageFile
 
 PIXEL_LIMIT = 178_956_970  # the number at which Pillow warns of a decompression bomb
 _VALUE_LIMIT = 1 << 31  # maps are int32
@@ -47,12 +47,25 @@ def image_size(path: Path) -> tuple[int, int]:
 
     Raises ValueError where the file is no image that Pillow knows, or has more pixels than the limit.
     """
-    from PIL import Image
 
-    with decoding("no readable image"), Image.open(path) as image:
+    with decoding("no readable image"), open_image(path) as image:
         width, height = image.size
     refuse_huge(height, width)
     return width, height
+
+
+def open_image(path: Path) -> ImageFile:
+    """Pillow's ``Image.open``, also for a file that stands in for an image on shared storage."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        return Image.open(path)
+    except UnidentifiedImageError:
+        from labelkit.storage.mirror import brought  # only now: local images are opened without it
+
+        if not brought(path):
+            raise
+        return Image.open(path)
 
 
 class HugeImageError(ValueError):

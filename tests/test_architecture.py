@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1] / "labelkit"
 LAYERS = [
     {"findings"},
     {"errors", "model", "geometry", "changes", "naming", "elide"},
+    {"storage"},
     {"pixels", "map_png", "shapes", "places", "globs"},
     {"table", "drawing"},
     {"image_files", "outline", "extracted"},

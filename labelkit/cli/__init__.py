@@ -111,7 +111,7 @@ def _code_of(error: BaseException, command: str) -> int:
     """Tell what went wrong, and give the exit code."""
     nothing = _STOPPED.get(command, "")
     if isinstance(error, click.exceptions.Abort | KeyboardInterrupt):
-        return _complain(f"stopped{nothing}", 130)
+        return _complain(f"stopped; {error}" if str(error) else f"stopped{nothing}", 130)
     if isinstance(error, SystemExit):
         if isinstance(error.code, int) and error.code > 128:
             return _complain(f"terminated{nothing}", error.code)

@@ -11,25 +11,26 @@ from typing import Any
 import click
 
 from labelkit.cli.ledger import ledger_text
-from labelkit.cli.options import comma, format_options, jobs, take_format_options
+from labelkit.cli.options import PlaceType, comma, format_options, jobs, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.derive import DERIVABLE
-from labelkit.errors import DestinationError
+from labelkit.errors import DestinationError, UsageError
 from labelkit.images import IMAGES
 from labelkit.pipeline import convert
 from labelkit.select import TYPES, shipped_maps
+from labelkit.storage import Place, at_hand, is_url
 
 
 @click.command(name="convert", short_help="Convert a data set.")
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
-@click.argument("destination", metavar="DST", type=click.Path(path_type=Path))
+@click.argument("source", metavar="SRC", type=PlaceType())
+@click.argument("destination", metavar="DST", type=PlaceType())
 @click.option("--to", "to", required=True, help="Format of DST.")
 @click.option("--from", "from_", help="Format of SRC; detected if not said.")
 @click.option("--split", "splits", multiple=True, callback=comma(None), help="Only these splits: a,b.")
 @click.option("--only", callback=comma(TYPES), help=f"Only these label types: {', '.join(TYPES)}.")
 @click.option("--classes", multiple=True, callback=comma(None), help="Only these classes: a,b.")
 @click.option("--images", type=click.Choice(IMAGES), default="copy", show_default=True, help="How they come.")
-@click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option("--images-dir", type=PlaceType(exists=True), help="Where SRC has its images.")
 @click.option("--map", "class_map", help=f"Rename classes: {', '.join(shipped_maps())}, or a JSON file.")
 @click.option("--derive", "derived", callback=comma(DERIVABLE), help=f"Make: {', '.join(DERIVABLE)}.")
 @click.option("--strict", is_flag=True, help="Refuse to lose what the carrier cannot bring back (exit 1).")
@@ -46,7 +47,14 @@ from labelkit.select import TYPES, shipped_maps
 @jobs
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @format_options("open", "create")
-def command(source: Path, destination: Path, report: Path | None, output_format: str, **rest: Any) -> int:
+def command(
+    source: Place,
+    destination: Place,
+    images_dir: Place | None,
+    report: Path | None,
+    output_format: str,
+    **rest: Any,
+) -> int:
     """Convert SRC to DST; DST appears whole, or not at all.
 
     Whatever the target cannot hold is in the ledger that is printed, and in the carrier beside DST, which
@@ -56,13 +64,34 @@ def command(source: Path, destination: Path, report: Path | None, output_format:
     options = take_format_options(rest)
     if report:
         _check_report(report, overwrite=rest["overwrite"])
-    with progress("converting") as advance:
-        done = convert(source, destination, options=options, progress=advance, **rest)
-    text = json.dumps(done.as_json(), indent=2, ensure_ascii=False)
+    _refuse_links(rest["images"], source, destination, images_dir)
+    with at_hand(
+        source,
+        images_dir=images_dir,
+        destination=destination,
+        photos=rest["images"] != "none",
+        overwrite=rest["overwrite"],
+    ) as here:
+        assert here.destination is not None
+        with progress("converting") as advance:
+            done = convert(
+                here.source,
+                here.destination,
+                images_dir=here.images_dir,
+                options=options,
+                progress=advance,
+                **rest,
+            )
+    text = here.named(json.dumps(done.as_json(), indent=2, ensure_ascii=False))
     if report:
         report.write_text(text + "\n", "utf-8")
-    _say_result(text if output_format == "json" else ledger_text(done))
+    _say_result(text if output_format == "json" else here.named(ledger_text(done)))
     return 1 if done.errors else 0
+
+
+def _refuse_links(images: str, *places: Place | None) -> None:
+    if images in ("hardlink", "symlink") and any(map(is_url, places)):
+        raise UsageError(f"--images {images}", "no link leads to another storage", "copy, convert or none")
 
 
 def _check_report(report: Path, *, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from labelkit.cli.reports import write_text
+from labelkit.cli.reports import Named, write_text
 from labelkit.mending import mend, plan
 from labelkit.outputs import diff
 from labelkit.outputs.words import visible
@@ -24,10 +24,10 @@ def mended(validated: Callable[[], Validation], *, unsafe: bool) -> Validation:
     return done
 
 
-def previewed(done: Validation, report: Path | None, *, unsafe: bool) -> int:
+def previewed(done: Validation, report: Path | None, named: Named, *, unsafe: bool) -> int:
     """Show what would be mended. Returns: 1 if that is anything, else 0."""
     would = plan(done, unsafe=unsafe)
-    write_text(lambda stream: diff.write(would, done.source, stream), report)
+    write_text(lambda stream: diff.write(would, done.source, stream), report, named)
     click.echo(f"labelkit: {len(would.fixes)} would be mended; nothing was changed", err=True)
     if would.waiting:
         click.echo(f"labelkit: {would.waiting} more wait for these, and are mended after them", err=True)

@@ -12,10 +12,25 @@ import click
 
 from labelkit.engine import available
 from labelkit.formats import formats
+from labelkit.storage import Remote, is_url, parsed
 
 jobs = click.option(
     "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
 )
+
+
+class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.4 on, not before
+    """A local path, or a URL of shared storage, which stays text. exists: whether a path must be there."""
+
+    name = "place"
+
+    def __init__(self, *, exists: bool = False) -> None:
+        self.path = click.Path(path_type=Path, exists=exists)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if is_url(value):
+            value = parsed(value)
+        return str(value) if isinstance(value, Remote) else self.path.convert(value, param, ctx)
 
 
 class Sectioned(click.Command):

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from labelkit.cli.ledger import ledger_text
-from labelkit.cli.options import Sectioned, format_options, take_format_options
+from labelkit.cli.options import PlaceType, Sectioned, format_options, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.cli.streams import result
+from labelkit.errors import UsageError
 from labelkit.images import IMAGES
 from labelkit.outputs.words import visible
 from labelkit.predict import TASKS
@@ -20,6 +21,7 @@ from labelkit.prelabelling import THRESHOLDS, Run, prelabel
 from labelkit.prelabels import EXISTING
 from labelkit.run_record import ORDERS
 from labelkit.select import shipped_maps
+from labelkit.storage import AtHand, Place, at_hand, is_url
 
 _TOLD = 10  # images by name, of those that were not labelled, or of which there is a note
 _SECTIONS = {
@@ -59,7 +61,7 @@ def _assignments(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 
 @click.command(name="prelabel", short_help="Let a model label images.", cls=Sectioned, sections=_SECTIONS)
 @click.argument("source", metavar="SRC")
-@click.argument("destination", metavar="DST", type=click.Path(path_type=Path))
+@click.argument("destination", metavar="DST", type=PlaceType())
 @click.option(
     "--task", type=click.Choice(TASKS), metavar="TASK", required=True, help=f"One of {', '.join(TASKS)}."
 )
@@ -117,7 +119,7 @@ def _assignments(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 @click.option("--from", "from_", metavar="FORMAT", help="Format of SRC, or `images`; detected if not said.")
 @click.option("--to", default="coco", show_default=True, metavar="FORMAT", help="Format of DST.")
 @click.option("--images", type=click.Choice(IMAGES), default="copy", show_default=True, help="How they come.")
-@click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option("--images-dir", type=PlaceType(exists=True), help="Where SRC has its images.")
 @click.option("--carrier/--no-carrier", default=True, show_default=True, help="Write the sidecar.")
 @click.option("--overwrite", is_flag=True, help="Replace the data set at DST, and begin a new run.")
 @click.option("--resume", is_flag=True, help="Go on with the run that was left beside DST, finished or not.")
@@ -127,7 +129,9 @@ def _assignments(ctx: click.Context, param: click.Parameter, values: tuple[str, 
 )  # fmt: skip
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @format_options("open", "create")
-def command(source: str, destination: Path, output_format: str, **rest: Any) -> int:
+def command(
+    source: str, destination: Place, images_dir: Place | None, output_format: str, **rest: Any
+) -> int:
     """Label the images of SRC with a model, pretrained or your own, and write DST for a human to review.
 
     SRC is a folder of images, a glob, or a data set. Labels that are there are not touched. What the model
@@ -136,22 +140,43 @@ def command(source: str, destination: Path, output_format: str, **rest: Any) -> 
     finished one.
     """
     options = take_format_options(rest)
-    with progress("labelling") as advance:
-        done = prelabel(source, destination, options=options, progress=advance, **rest)
+    if rest["images"] in ("hardlink", "symlink") and (is_url(source) or is_url(destination)):
+        raise UsageError("--images", "no link leads to another storage", "copy, convert or none")
+    with at_hand(
+        source,
+        images_dir=images_dir,
+        destination=destination,
+        overwrite=rest["overwrite"],
+        kept=".labelkit-run",
+    ) as here:
+        assert here.destination is not None
+        with progress("labelling") as advance:
+            done = prelabel(
+                here.source if is_url(source) else source,
+                here.destination,
+                images_dir=here.images_dir,
+                options=options,
+                progress=advance,
+                **rest,
+            )
+    _complain(done, here)
+    with result() as stream:
+        if output_format == "json":
+            text = json.dumps(done.as_json(), indent=2, ensure_ascii=False)
+            stream.write(f"{here.named(text)}\n")
+        else:
+            stream.writelines(f"{here.named(line)}\n" for line in _text(done))
+    return 1 if done.tally.faults or done.report.errors else 0
+
+
+def _complain(done: Run, here: AtHand) -> None:
     for text in done.told:
         click.echo(f"labelkit: {visible(text)}", err=True)
     for path, why in done.tally.faults[:_TOLD]:
-        click.echo(f"labelkit: {visible(path)}: not labelled: {visible(why)}", err=True)
+        click.echo(f"labelkit: {visible(path)}: not labelled: {visible(here.named(why))}", err=True)
     more = done.tally.counts["images that could not be labelled"] - _TOLD
     if more > 0:
         click.echo(f"labelkit: and {more} more, which run.json lists", err=True)
-    with result() as stream:
-        if output_format == "json":
-            json.dump(done.as_json(), stream, indent=2, ensure_ascii=False)
-            stream.write("\n")
-        else:
-            stream.writelines(f"{line}\n" for line in _text(done))
-    return 1 if done.tally.faults or done.report.errors else 0
 
 
 def _text(done: Run) -> Iterator[str]:

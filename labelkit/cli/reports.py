@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO, cast
 
 from labelkit.cli.streams import result
 from labelkit.errors import DestinationError, UsageError
@@ -20,6 +20,7 @@ from labelkit.validation import Validation
 _OF_DATA = {".json", ".jsonl", ".xml", ".txt", ".csv"} | IMAGE_SUFFIXES
 
 Write = Callable[[Validation, TextIO], None]
+Named = Callable[[str], str]
 
 
 def output(module: str, name: str) -> Write:
@@ -49,15 +50,36 @@ def refuse_target(target: Path | None, output_format: str, source: Path) -> None
         )
 
 
-def write_report(done: Validation, write: Write, target: Path | None) -> None:
+def write_report(done: Validation, write: Write, target: Path | None, named: Named = str) -> None:
     """Write a report. Raises DestinationError where it cannot be written; a file is as it was, then."""
-    write_text(partial(write, done), target)
+    write_text(partial(write, done), target, named)
     if target is not None:
         with result() as stream:
-            stream.write(summary(done) + "\n")
+            stream.write(named(summary(done)) + "\n")
 
 
-def write_text(write: Callable[[TextIO], None], target: Path | None) -> None:
-    """Write to stdout, or whole into a file. Raises DestinationError."""
+def write_text(write: Callable[[TextIO], None], target: Path | None, named: Named = str) -> None:
+    """Write to stdout, or whole into a file. Raises DestinationError.
+
+    named: what is done to all text, so that it has the names that a person knows.
+    """
     with result() if target is None else replacing(target) as stream:
-        write(stream)
+        write(stream if named is str else cast(TextIO, _Renaming(stream, named)))
+
+
+class _Renaming:
+    """A stream whose text is given other names on its way; a name comes in one piece."""
+
+    def __init__(self, stream: TextIO, named: Named) -> None:
+        self.stream = stream
+        self.named = named
+
+    def write(self, text: str) -> int:
+        return self.stream.write(self.named(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)

@@ -11,7 +11,7 @@ import click
 
 from labelkit.baseline import Baseline, read_baseline, write_baseline
 from labelkit.cli.mending import mended, previewed
-from labelkit.cli.options import Sectioned, comma, format_options, jobs, take_format_options
+from labelkit.cli.options import PlaceType, Sectioned, comma, format_options, jobs, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.cli.reports import output, refuse_target, write_report
 from labelkit.cli.settings import find_settings, settled, short
@@ -19,6 +19,7 @@ from labelkit.dataset import source_format
 from labelkit.errors import UsageError
 from labelkit.outputs.shots import PER_RULE
 from labelkit.rules import SEVERITIES
+from labelkit.storage import AtHand, Place, at_hand, is_url
 from labelkit.validation import TASKS, Validation, validate
 
 # The module of labelkit.outputs and the function in it.
@@ -44,7 +45,7 @@ _SECTIONS = {
 @click.command(
     name="validate", short_help="Find every defect of a data set.", cls=Sectioned, sections=_SECTIONS
 )
-@click.argument("source", metavar="SRC", type=click.Path(path_type=Path))
+@click.argument("source", metavar="SRC", type=PlaceType())
 @click.option(
     "--select", multiple=True, metavar="RULES", callback=comma(None), help="Only these: GEO,MSK101."
 )
@@ -60,7 +61,7 @@ _SECTIONS = {
 )  # fmt: skip
 @click.option("--format", help="Format of SRC; detected if not said.")
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
-@click.option("--images-dir", type=click.Path(path_type=Path, exists=True), help="Where SRC has its images.")
+@click.option("--images-dir", type=PlaceType(exists=True), help="Where SRC has its images.")
 @jobs
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True,
@@ -91,12 +92,21 @@ _SECTIONS = {
 )
 @click.option("--show-config", is_flag=True, help="Print what all settings are, as JSON, and stop.")
 @format_options("open")
-def command(source: Path, config: Path | None, use_config: bool, show_config: bool, **given: Any) -> int:
+def command(source: Place, images_dir: Place | None, **given: Any) -> int:
     """Check SRC against the rules; `labelkit rules` lists them.
 
     What the command line does not say is as the configuration says. Exit code: 0 where nothing was found that
     is as bad as --fail-on, 1 where something was, 2 where the request is wrong.
     """
+    if given["fix"] and is_url(source):
+        raise UsageError("--fix", "on shared storage, where nothing is changed in place", "a local copy")
+    with at_hand(source, images_dir=images_dir, photos=given["images"]) as here:
+        return _validate(here, images_dir=here.images_dir, **given)
+
+
+def _validate(here: AtHand, config: Path | None, use_config: bool, show_config: bool, **given: Any) -> int:
+    """Validate what is at hand, and write the report."""
+    source = here.source
     file, settings = find_settings(source, config, use_config=use_config)
     if settings.output_format not in (None, *OUTPUTS):
         expected = f"one of {', '.join(OUTPUTS)}"
@@ -121,10 +131,10 @@ def command(source: Path, config: Path | None, use_config: bool, show_config: bo
         validated = partial(validate, source, fixes=fix or diff or output_format == "sarif", **told)
         done = mended(validated, unsafe=unsafe) if fix else validated()
     if diff:
-        return previewed(done, report, unsafe=unsafe)
+        return previewed(done, report, here.named, unsafe=unsafe)
     if writes:
         _renew(known, before or Baseline(), done)
-    write_report(done, output(*OUTPUTS[output_format]), report)
+    write_report(done, output(*OUTPUTS[output_format]), report, here.named)
     return 1 if done.fails(fail_on) else 0
 
 
