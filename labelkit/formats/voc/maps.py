@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -111,5 +112,5 @@ def write_map(item: SemanticMap | InstanceMap, path: Path, colours: Sequence[Col
     if isinstance(source, Png) and source.encoding == "index" and _mode(Path(source.path)) == "P":
         shutil.copyfile(source.path, path)
         return
-    table = bytes(number for colour in colours for number in colour)
+    table = bytes(chain.from_iterable(colours))
     save_map(source_pixels(source).astype(np.uint8), path, table)
