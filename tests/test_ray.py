@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,26 @@ def test_a_node_that_is_lost_changes_no_byte(target: str, cluster: Any, tmp_path
 
     report = convert(source, tmp_path / "two" / "x", to=target, engine="ray", edit=slowly, progress=advance)
     assert report.records == done[-1] == 60
+    assert contents(tmp_path / "one") == contents(tmp_path / "two")
+
+
+def dies_once(record: Record, marker: Path) -> Record:
+    if record.image.path == "6.png" and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record
+
+
+@pytest.mark.parametrize("target", list(formats()))
+def test_a_part_that_lost_its_worker_half_way_is_done_again(
+    target: str, cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelkit.formats.jsonl.PART", 4)  # so that there are two images before the sixth
+    source = jsonl(tmp_path / "a", [f"{k}.png" for k in range(12)], ["train"] * 12)
+    convert(source, tmp_path / "one" / "x", to=target)
+    edit = partial(dies_once, marker=tmp_path / "died")
+    convert(source, tmp_path / "two" / "x", to=target, engine="ray", edit=edit)
+    assert (tmp_path / "died").exists()
     assert contents(tmp_path / "one") == contents(tmp_path / "two")
 
 
