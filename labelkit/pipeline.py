@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from labelkit.carrier import CarrierWriter, carrier_path
 from labelkit.conversion import Conversion, Converted, Edit, Plan, is_order_at_risk, refuse_taken
 from labelkit.dataset import Dataset, open_dataset, own_options, source_format
 from labelkit.derive import DERIVABLE
-from labelkit.engine import engine
+from labelkit.engine import Engine
+from labelkit.engine import engine as started_engine
 from labelkit.errors import (
     BadRecordsError,
     DestinationError,
@@ -85,7 +87,9 @@ def convert(
     carrier: bool = True,
     on_error: str = "stop",
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: int | None = 1,
+    engine: str = "processes",
+    ray_address: str | None = None,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -96,8 +100,10 @@ def convert(
     convert (to PNG, where the target demands it). class_map: a shipped map's name, a JSON file, or a table
     of old and new names. derived: label types to make. edit: called with each record before it is fitted,
     returns it changed, or None to leave it out. options: the formats' own, by format
-    (``{"voc": {"base": "0"}}``). jobs: how many processes share the work; the output is the same with any
-    number. A script that asks for several must guard its start with ``if __name__ == "__main__"``.
+    (``{"voc": {"base": "0"}}``). jobs: how many processes share the work, None: all cores; the output is
+    the same with any number. A script that asks for several must guard its start with
+    ``if __name__ == "__main__"``. engine: ``processes``, or ``ray``: a cluster (at ray_address, or where
+    RAY_ADDRESS says, or one begun here) whose nodes see the same files at the same paths.
     progress: called with how many records are done, and of how many.
 
     Raises BadRecordsError (with every problem found) unless on_error is "skip", LossError where ``strict``
@@ -127,6 +133,8 @@ def convert(
         on_error=on_error,
         overwrite=overwrite,
         jobs=jobs,
+        engine=engine,
+        ray_address=ray_address,
         options=writing,
         progress=progress,
     )
@@ -159,7 +167,9 @@ def write_dataset(
     carrier: bool = True,
     on_error: str = "stop",
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: int | None = 1,
+    engine: str = "processes",
+    ray_address: str | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
 ) -> Report:
@@ -167,7 +177,7 @@ def write_dataset(
 
     options: the target's own. Everything else, and what is raised, is as ``convert`` has it.
     """
-    _check_sendable(edit, jobs)
+    _check_sendable(edit, is_here=jobs == 1 and engine == "processes")
     given, target, table = Path(destination), get_format(to), class_map or {}
     place = Path(os.path.abspath(given))  # noqa: PTH100 (links stay)
     header = selection.header(dataset.header)
@@ -179,8 +189,9 @@ def write_dataset(
     for finding in (*dataset.notes, *header_findings):
         report.ledger.add(finding, carried=carrier)
     with staged(place, overwrite=overwrite) as stage:
+        workers = started_engine(jobs, engine, ray_address)
         try:
-            _write_all(plan, stage / place.name, report, progress, jobs)
+            _write_all(plan, stage / place.name, report, progress, workers)
         except LabelkitError as error:  # what is said of the stage is meant of the destination
             error.place = error.place.replace(str(stage), str(place.parent))
             raise
@@ -198,8 +209,8 @@ def write_dataset(
     return report
 
 
-def _check_sendable(edit: Edit | None, jobs: int) -> None:
-    if edit is None or jobs == 1:
+def _check_sendable(edit: Edit | None, *, is_here: bool) -> None:
+    if edit is None or is_here:
         return
     try:
         pickle.dumps(edit)
@@ -324,7 +335,13 @@ class _Joined:
             self.paths += paths
 
 
-def _write_all(plan: Plan, root: Path, report: Report, progress: Progress | None, jobs: int) -> None:
+def _write_all(
+    plan: Plan,
+    root: Path,
+    report: Report,
+    progress: Progress | None,
+    workers: AbstractContextManager[Engine],
+) -> None:
     format = plan.target.format
     single = format.file_suffix is not None and root.suffix == format.file_suffix
     if not single:
@@ -335,7 +352,7 @@ def _write_all(plan: Plan, root: Path, report: Report, progress: Progress | None
     parts = plan.dataset.reader.parts()
     total = sum(part.count for part in parts) if all(part.count for part in parts) else None
     joined = _Joined(plan, report, progress, total)
-    with engine(jobs) as started:
+    with workers as started:
         for number, part in enumerate(parts):
             writing = plan.keep_going or not report.errors
             started.run(joined.add, Conversion.convert, conversion, number, part, writing)

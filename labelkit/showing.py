@@ -73,7 +73,7 @@ def show(
     gallery: bool = True,
     images_dir: str | Path | None = None,
     overwrite: bool = False,
-    jobs: int = 1,
+    jobs: int | None = 1,
     options: Options | None = None,
     progress: Progress | None = None,
 ) -> Showing:
@@ -240,7 +240,7 @@ def _draw_all(
     plan: _Plan,
     root: Path,
     done: Showing,
-    jobs: int,
+    jobs: int | None,
     progress: Progress | None,
 ) -> None:
     gallery = Gallery(root / ".cards", plan.colours) if plan.gallery else None

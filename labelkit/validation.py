@@ -26,7 +26,8 @@ from labelkit.checking import (
     without_followers,
 )
 from labelkit.dataset import source_format
-from labelkit.engine import Engine, engine
+from labelkit.engine import Engine
+from labelkit.engine import engine as started_engine
 from labelkit.errors import UsageError
 from labelkit.findings import Finding, Location
 from labelkit.formats import Parcel, Total, get_format
@@ -122,7 +123,9 @@ def validate(
     per_file_ignores: Mapping[str, Collection[str]] | None = None,
     baseline: Baseline | None = None,
     fixes: bool = False,
-    jobs: int = 1,
+    jobs: int | None = 1,
+    engine: str = "processes",
+    ray_address: str | None = None,
     outlines: int = 0,
     progress: Progress | None = None,
 ) -> Validation:
@@ -136,6 +139,7 @@ def validate(
     options: the format's own for reading. fixes: whether it is asked how to mend all that is found. jobs: how
     many processes share the work; what is found is the same with any number. A script that asks for several
     must guard its start with ``if __name__ == "__main__"``. progress: called with the images that are done.
+    engine: ``processes``, or ``ray``, a cluster (at ray_address) whose nodes see the same files.
     per_file_ignores: rules to ignore, by patterns of files and images (see ``triage.Patterns``). baseline:
     findings that are known, and not told. outlines: how many findings of each rule get the outline of their
     object, for whoever draws them.
@@ -157,7 +161,7 @@ def validate(
     some = sys.maxsize if fixes else _SOME_FIXES
     checks = Checks(tuple(chosen), common, own, path, origin.name, images, some, outlines)
     folder = Path(images_dir) if images_dir else None
-    with engine(jobs) as started:
+    with started_engine(jobs, engine, ray_address) as started:
         run = _Run(result, checks, started, progress, checks.outcome())
         for item in inspect(path, origin, folder, options or {}):
             run.take(item)

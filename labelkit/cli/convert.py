@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from labelkit.cli.ledger import ledger_text
-from labelkit.cli.options import PlaceType, comma, format_options, jobs, take_format_options
+from labelkit.cli.options import PlaceType, cluster, comma, format_options, jobs, take_format_options
 from labelkit.cli.progress import progress
 from labelkit.derive import DERIVABLE
 from labelkit.errors import DestinationError, UsageError
@@ -45,6 +45,7 @@ from labelkit.storage import Place, at_hand, is_url
 )
 @click.option("--overwrite", is_flag=True, help="Replace the data set at DST.")
 @jobs
+@cluster
 @click.option("--output-format", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @format_options("open", "create")
 def command(

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 import click
 
-from labelkit.engine import available
+from labelkit.engine import ENGINES
 from labelkit.formats import formats
 from labelkit.storage import Remote, is_url, parsed
 
 jobs = click.option(
-    "--jobs", type=click.IntRange(min=1), default=available, show_default="all cores", help="Processes."
+    "--jobs", type=click.IntRange(min=1), default=None, show_default="all cores", help="Processes."
 )
 
 
@@ -31,6 +31,16 @@ class PlaceType(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # gen
         if is_url(value):
             value = parsed(value)
         return str(value) if isinstance(value, Remote) else self.path.convert(value, param, ctx)
+
+
+def cluster(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say where work runs."""
+    where = click.option(
+        "--engine", type=click.Choice(ENGINES), default="processes", show_default=True,
+        help="Where work runs: here, or on a Ray cluster whose nodes see the same files.",
+    )  # fmt: skip
+    address = click.option("--ray-address", metavar="ADDRESS", help="The cluster's, if not RAY_ADDRESS.")
+    return where(address(command))
 
 
 class Sectioned(click.Command):

@@ -11,7 +11,15 @@ import click
 
 from labelkit.baseline import Baseline, read_baseline, write_baseline
 from labelkit.cli.mending import mended, previewed
-from labelkit.cli.options import PlaceType, Sectioned, comma, format_options, jobs, take_format_options
+from labelkit.cli.options import (
+    PlaceType,
+    Sectioned,
+    cluster,
+    comma,
+    format_options,
+    jobs,
+    take_format_options,
+)
 from labelkit.cli.progress import progress
 from labelkit.cli.reports import output, refuse_target, write_report
 from labelkit.cli.settings import find_settings, settled, short
@@ -35,7 +43,7 @@ OUTPUTS = {
 }
 _SECTIONS = {
     "Rules": ["select", "ignore", "task", "group", "target", "rule_options"],
-    "Data set": ["format", "images", "images_dir", "jobs"],
+    "Data set": ["format", "images", "images_dir", "jobs", "engine", "ray_address"],
     "Findings": ["fail_on", "output_format", "report", "baseline", "write_baseline"],
     "Fixes": ["fix", "unsafe", "diff"],
     "Configuration": ["config", "use_config", "show_config"],
@@ -63,6 +71,7 @@ _SECTIONS = {
 @click.option("--images/--no-images", default=True, show_default=True, help="Open the image files.")
 @click.option("--images-dir", type=PlaceType(exists=True), help="Where SRC has its images.")
 @jobs
+@cluster
 @click.option(
     "--fail-on", type=click.Choice(SEVERITIES), default="error", show_default=True,
     help="Exit with 1 where something is as bad as that.",

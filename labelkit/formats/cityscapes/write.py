@@ -59,11 +59,15 @@ _OF_SEMANTIC = ("labelIds", "color", "labelTrainIds")
 
 
 class CityscapesWriter:
-    """A data set being written. Every record has files of its own, so parts need no joining."""
+    """A data set being written. Every record has files of its own; that no two have one is seen at the end.
+
+    A part may be written again over what a lost process left of it: that a file is there says nothing.
+    """
 
     def __init__(self, root: Path, files: Files = "native") -> None:
         self.root = root
         self.files: Files = files
+        self.pieces = root / ".pieces"
 
     def image_path(self, record: Record) -> str | None:
         """The image's place: leftImg8bit/ and its path."""
@@ -71,16 +75,27 @@ class CityscapesWriter:
 
     def write(self, part: int, records: Iterable[Record]) -> None:
         """Write the files of each record. Raises DestinationError where two records have one name."""
+        taken: dict[str, str] = {}
         for record in records:
-            _write_record(self.root, record, self.files)
+            _write_record(self.root, record, self.files, taken)
+        self.pieces.mkdir(parents=True, exist_ok=True)
+        (self.pieces / f"{part:08}").write_bytes(msgspec.json.encode(taken))
 
     def finish(self) -> None:
-        """Make the folder of a data set without records, so that it can still be recognised."""
+        """Make the folder of a data set without records, so that it can still be recognised.
+
+        Raises DestinationError where records of two parts have one name.
+        """
+        taken: dict[str, str] = {}
+        for piece in sorted(self.pieces.iterdir()) if self.pieces.exists() else ():
+            for name, path in msgspec.json.decode(piece.read_bytes(), type=dict[str, str]).items():
+                _take(self.root, taken, name, path)
+        shutil.rmtree(self.pieces, ignore_errors=True)
         if not any((self.root / name).exists() for name in TYPES):
             (self.root / TYPES[0]).mkdir()
 
 
-def _write_record(root: Path, record: Record, wanted: Files) -> None:
+def _write_record(root: Path, record: Record, wanted: Files, taken: dict[str, str]) -> None:
     own = native(record.raw)
     kind = own.get("type", TYPES[0])
     there = own.get("files", ALL_FILES) if wanted == "native" else ALL_FILES
@@ -90,11 +105,9 @@ def _write_record(root: Path, record: Record, wanted: Files) -> None:
         files = ["polygons"]
     painter = _Painter(record)
     for name in files:
-        target = root / f"{kind}/{stem}_{kind}_{name}{SUFFIX[name]}"
-        if target.exists():
-            raise DestinationError(
-                str(target), f"written twice, the second time for {record.image.path}", "one image per name"
-            )
+        place = f"{kind}/{stem}_{kind}_{name}{SUFFIX[name]}"
+        _take(root, taken, place, record.image.path)
+        target = root / place
         target.parent.mkdir(parents=True, exist_ok=True)
         if name == "polygons":
             target.write_bytes(_polygons_json(record))
@@ -102,6 +115,15 @@ def _write_record(root: Path, record: Record, wanted: Files) -> None:
             shutil.copyfile(source, target)
         else:
             save_map(_PAINT[name](painter), target)
+
+
+def _take(root: Path, taken: dict[str, str], place: str, path: str) -> None:
+    """Note whose file has a place. Raises DestinationError where another record's has."""
+    if place in taken:
+        raise DestinationError(
+            str(root / place), f"written twice, the second time for {path}", "one image per name"
+        )
+    taken[place] = path
 
 
 # --- polygons.json -----------------------------------------------------------------------------------------
